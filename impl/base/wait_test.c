@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "xpshare/base/clock.h"
+#include "xpshare/base/wait.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+
+struct ping {
+	_Atomic uint32_t there;
+	_Atomic uint32_t back;
+	uint32_t rounds;
+	uint32_t polls;
+};
+
+static void *pong(void *arg)
+{
+	struct ping *ping = arg;
+	struct xp_wait how;
+
+	xp_wait_init(&how, ping->polls);
+	for (uint32_t i = 0; i < ping->rounds; i++) {
+		if (xp_wait_while(&ping->there, i, &how, NULL) != 0)
+			return NULL;
+		xp_wait_publish(&ping->back, i + 1, 1);
+	}
+	return ping;
+}
+
+static void play(uint32_t rounds, uint32_t polls)
+{
+	struct ping ping = {.rounds = rounds, .polls = polls};
+	struct xp_wait how;
+	pthread_t thread;
+	void *done = NULL;
+
+	xp_wait_init(&how, polls);
+	cr_assert_eq(pthread_create(&thread, NULL, pong, &ping), 0);
+	for (uint32_t i = 0; i < rounds; i++) {
+		xp_wait_publish(&ping.there, i + 1, 1);
+		cr_assert_eq(xp_wait_while(&ping.back, i, &how, NULL), 0);
+	}
+	pthread_join(thread, &done);
+	cr_expect_eq(done, &ping);
+}
+
+Test(wait, no_wake_up_is_lost_when_parking)
+{
+	play(20000, 0);
+}
+
+Test(wait, no_wake_up_is_lost_when_mixing)
+{
+	play(20000, 50);
+}
+
+Test(wait, a_deadline_ends_every_way_of_waiting)
+{
+	const uint32_t ways[] = {0, 10, XP_WAIT_POLLS_FOREVER};
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		_Atomic uint32_t word = 7;
+		struct xp_wait how;
+
+		xp_wait_init(&how, ways[i]);
+		struct timespec soon = xp_deadline_after(2 * XP_NS_PER_MS);
+		cr_expect_eq(xp_wait_while(&word, 7, &how, &soon), -ETIMEDOUT);
+		cr_expect_eq(xp_wait_value(&word), 7u);
+	}
+}
+
+Test(wait, vain_spinning_is_unlearned)
+{
+	_Atomic uint32_t word = 0;
+	struct xp_wait how = {.polls_max = 1024, .polls = 1024};
+
+	for (int i = 0; i < 15; i++) {
+		struct timespec now = xp_deadline_after(0);
+		cr_expect_eq(xp_wait_while(&word, 0, &how, &now), -ETIMEDOUT);
+	}
+	cr_expect_eq(how.polls, 0u);
+}
