@@ -2,8 +2,8 @@
 /*
  * clock - the one clock and the one form of deadline
  *
- * Every deadline is an absolute CLOCK_MONOTONIC time, so that a retry after an interruption does not
- * start the wait anew; NULL waits for ever. Durations are nanoseconds in 64 bits.
+ * Every deadline is an absolute CLOCK_MONOTONIC time, so that a retry after an interruption does
+ * not start the wait anew; NULL waits for ever. Durations are nanoseconds in 64 bits.
  */
 #ifndef XPSHARE_BASE_CLOCK_H
 #define XPSHARE_BASE_CLOCK_H

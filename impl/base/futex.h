@@ -2,9 +2,9 @@
 /*
  * futex - wait on a 32-bit word that several processes map
  *
- * A thin face of futex(2): process-shared words (never FUTEX_PRIVATE_FLAG), absolute CLOCK_MONOTONIC
- * deadlines (FUTEX_WAIT_BITSET), interruptions absorbed. Source: futex(2), Drepper, "Futexes Are
- * Tricky" (2011).
+ * A thin face of futex(2): process-shared words (never FUTEX_PRIVATE_FLAG), absolute
+ * CLOCK_MONOTONIC deadlines (FUTEX_WAIT_BITSET), interruptions absorbed. Source: futex(2), Drepper,
+ * "Futexes Are Tricky" (2011).
  */
 #ifndef XPSHARE_BASE_FUTEX_H
 #define XPSHARE_BASE_FUTEX_H

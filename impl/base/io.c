@@ -21,7 +21,8 @@ int xp_io_wait(int fd, short events, const struct timespec *deadline)
 	for (;;) {
 		int rc = poll(&watch, 1, xp_deadline_poll_ms(deadline));
 		if (rc > 0)
-			return watch.revents & POLLNVAL ? -EBADF : 0; /* errors show at the transfer */
+			return watch.revents & POLLNVAL ? -EBADF
+							: 0; /* errors show at the transfer */
 		if (rc == 0 && xp_deadline_passed(deadline))
 			return -ETIMEDOUT;
 		if (rc < 0 && errno != EINTR)

@@ -13,8 +13,8 @@ void xp_wait_init(struct xp_wait *how, uint32_t polls_max)
 	cpu_set_t allowed;
 
 	/* Alone on one CPU the publisher cannot run while we spin. */
-	if (polls_max != XP_WAIT_POLLS_FOREVER && sched_getaffinity(0, sizeof(allowed), &allowed) == 0 &&
-	    CPU_COUNT(&allowed) == 1)
+	if (polls_max != XP_WAIT_POLLS_FOREVER &&
+	    sched_getaffinity(0, sizeof(allowed), &allowed) == 0 && CPU_COUNT(&allowed) == 1)
 		polls_max = 0;
 	*how = (struct xp_wait){.polls_max = polls_max, .polls = polls_max};
 }
@@ -27,7 +27,8 @@ static bool spin(_Atomic uint32_t *word, uint32_t seen, struct xp_wait *how)
 
 	for (uint32_t i = 0; i < polls; i++) {
 		if (xp_wait_value(word) != seen) {
-			how->polls = how->polls > how->polls_max / 2 ? how->polls_max : how->polls * 2 + 1;
+			how->polls =
+			    how->polls > how->polls_max / 2 ? how->polls_max : how->polls * 2 + 1;
 			return true;
 		}
 		xp_cpu_relax();
@@ -64,9 +65,9 @@ int xp_wait_while(_Atomic uint32_t *word, uint32_t seen, struct xp_wait *how,
 		if ((now & XP_WAIT_VALUE) != seen)
 			return 0;
 		/* A failed exchange means that the word moved: look again. */
-		if (!(now & XP_WAIT_PARKED) &&
-		    !atomic_compare_exchange_strong_explicit(word, &now, now | XP_WAIT_PARKED,
-							     memory_order_acquire, memory_order_acquire))
+		if (!(now & XP_WAIT_PARKED) && !atomic_compare_exchange_strong_explicit(
+						   word, &now, now | XP_WAIT_PARKED,
+						   memory_order_acquire, memory_order_acquire))
 			continue;
 
 		int rc = xp_futex_wait_until(word, seen | XP_WAIT_PARKED, deadline);

@@ -91,8 +91,8 @@ XP_MUST_CHECK int xp_wait_while(_Atomic uint32_t *word, uint32_t seen, struct xp
  *
  * Ordering: A release operation; pairs with xp_wait_while() and xp_wait_value().
  * Progress: Wait-free; one exchange, and one system call only if somebody sleeps.
- * Note:     With @count below XP_FUTEX_ALL the sleepers that stay asleep no longer have a waiter bit:
- *           only for words on which at most @count sleep, or whose waiters set the bit anew.
+ * Note:     With @count below XP_FUTEX_ALL the sleepers that stay asleep no longer have a waiter
+ * bit: only for words on which at most @count sleep, or whose waiters set the bit anew.
  */
 static inline void xp_wait_publish(_Atomic uint32_t *word, uint32_t value, int count)
 {
