@@ -8,15 +8,14 @@
  * process.
  *
  * Fixed meanings, the same in every room:
- *   -EAGAIN          would block, or not ready yet          -EBUSY      lock held (try)
- *   -ETIMEDOUT       the deadline passed                    -EPIPE      the peer closed
- *   -EOWNERDEAD      the owner died; the caller holds it    -ECONNRESET the manager is gone
- *   -ENOTRECOVERABLE the object cannot be repaired          -EPROTO     a frame or a segment is
- * malformed -ESTALE          the referent is gone                   -ECANCELED  the barrier is
- * broken -EDEADLK         the caller would wait for itself       -EPERM      the caller does not
- * own it -EMSGSIZE        larger than the object's limit         -ENOTSUP    capability absent
- * (UNSUPPORTED) -EACCES          authentication failed                  -EOVERFLOW  a stated count
- * would overflow
+ *   -EAGAIN          would block, or not ready yet       -EBUSY      lock held (try)
+ *   -ETIMEDOUT       the deadline passed                 -EPIPE      the peer closed
+ *   -EOWNERDEAD      the owner died; the caller holds it -ECONNRESET the manager is gone
+ *   -ENOTRECOVERABLE the object cannot be repaired       -EPROTO     a frame or segment is malformed
+ *   -ESTALE          the referent is gone                -ECANCELED  the barrier is broken
+ *   -EDEADLK         the caller would wait for itself    -EPERM      the caller does not own it
+ *   -EMSGSIZE        larger than the object's limit      -ENOTSUP    capability absent (UNSUPPORTED)
+ *   -EACCES          authentication failed               -EOVERFLOW  a stated count would overflow
  */
 #ifndef XPSHARE_BASE_ERR_H
 #define XPSHARE_BASE_ERR_H

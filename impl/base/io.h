@@ -3,12 +3,14 @@
  * io - whole buffers through a descriptor, whatever mode it is in
  *
  * Overview      A transfer goes on until it is complete, the peer is gone or the deadline has
- * passed. Interruptions are absorbed. EAGAIN never reaches the caller: O_NONBLOCK belongs to the
- *               open file description, so any process that shares it can switch it in the middle of
- * a call, and a read that would block then waits in poll(2) instead (SPEC P10). Deadlines     A
- * descriptor in blocking mode is polled before each read or write where a deadline is given, so
- * that the deadline holds there too. Without one there is no extra system call. Death         Of
- * the peer: -EPIPE or -ECONNRESET at once, -EPROTO if it died within a message.
+ *               passed. Interruptions are absorbed. EAGAIN never reaches the caller: O_NONBLOCK
+ *               belongs to the open file description, so any process that shares it can switch it
+ *               in the middle of a call, and a read that would block then waits in poll(2) instead
+ *               (SPEC P10).
+ * Deadlines     A descriptor in blocking mode is polled before each read or write where a deadline
+ *               is given, so that the deadline holds there too. Without one there is no extra
+ *               system call.
+ * Death         Of the peer: -EPIPE or -ECONNRESET at once, -EPROTO if it died within a message.
  */
 #ifndef XPSHARE_BASE_IO_H
 #define XPSHARE_BASE_IO_H
@@ -34,7 +36,7 @@ XP_MUST_CHECK ssize_t xp_io_read_some(int fd, void *buffer, size_t size,
 /**
  * xp_io_read_full() - Read exactly @size bytes.
  * Return: 0; -EPIPE at an end before the first byte; -EPROTO at an end after it; -ETIMEDOUT;
- * -errno.
+ *         -errno.
  */
 XP_MUST_CHECK int xp_io_read_full(int fd, void *buffer, size_t size,
 				  const struct timespec *deadline);

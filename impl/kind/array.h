@@ -3,9 +3,9 @@
  * array - a fixed number of machine values of one type: the contract
  *
  * Overview      As a value, times @length. The raw form has no lock, the locked form carries a
- * recursive one. An element access follows the rules of value.h; a block copy of the raw form is
- * not atomic as a whole. Errors        An index or a block outside the array is -ERANGE and touches
- * nothing.
+ *               recursive one. An element access follows the rules of value.h; a block copy of the
+ *               raw form is not atomic as a whole.
+ * Errors        An index or a block outside the array is -ERANGE and touches nothing.
  */
 #ifndef XPSHARE_KIND_ARRAY_H
 #define XPSHARE_KIND_ARRAY_H

@@ -3,11 +3,11 @@
  * barrier - a number of parties that go on together: the contract
  *
  * Overview      wait blocks until all parties have arrived. Exactly one of them, the last to
- * arrive, gets XP_BARRIER_SERIAL (POSIX) and runs the action, if there is one, before the others
- * are let go. A timeout, abort, a failing action or the death of a waiter breaks the barrier: all
- * waiters, and every later wait until reset, get -ECANCELED. States        FILLING -> DRAINING
- * [last arrival], DRAINING -> FILLING [last departure], any -> BROKEN [timeout, abort, death],
- * BROKEN -> FILLING [reset].
+ *               arrive, gets XP_BARRIER_SERIAL (POSIX) and runs the action, if there is one, before
+ *               the others are let go. A timeout, abort, a failing action or the death of a waiter
+ *               breaks the barrier: all waiters, and every later wait until reset, get -ECANCELED.
+ * States        FILLING -> DRAINING [last arrival], DRAINING -> FILLING [last departure], any ->
+ *               BROKEN [timeout, abort, death], BROKEN -> FILLING [reset].
  */
 #ifndef XPSHARE_KIND_BARRIER_H
 #define XPSHARE_KIND_BARRIER_H

@@ -3,11 +3,12 @@
  * condition - wait until another process says that something changed: the contract
  *
  * Overview      A condition has its own recursive lock (Python's default). wait releases it
- * completely, waits for a signal, and takes it again before it returns, after a timeout too. signal
- *               wakes up to n waiters in the order of their waits, broadcast all of them.
+ *               completely, waits for a signal, and takes it again before it returns, after a
+ *               timeout too. signal wakes up to n waiters in the order of their waits, broadcast
+ *               all of them.
  * Errors        -EPERM for wait, signal or broadcast by a caller that does not hold the lock.
  * Death         Of a waiter: a signal sent later goes to a living waiter. Of the holder of the
- * lock: acquire and wait return -EOWNERDEAD with the lock held.
+ *               lock: acquire and wait return -EOWNERDEAD with the lock held.
  */
 #ifndef XPSHARE_KIND_CONDITION_H
 #define XPSHARE_KIND_CONDITION_H

@@ -3,9 +3,9 @@
  * event - a flag that processes wait for: the contract
  *
  * Overview      set raises the flag and wakes every waiter, clear lowers it, wait returns once it
- * has been raised, even if it is lowered again before the waiter runs. Death         Of any process
- * at any point: the flag is up or down, waiters that were woken go on, and a later set wakes the
- * others.
+ *               has been raised, even if it is lowered again before the waiter runs.
+ * Death         Of any process at any point: the flag is up or down, waiters that were woken go on,
+ *               and a later set wakes the others.
  */
 #ifndef XPSHARE_KIND_EVENT_H
 #define XPSHARE_KIND_EVENT_H

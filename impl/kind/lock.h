@@ -3,15 +3,18 @@
  * lock - mutual exclusion between processes: the contract
  *
  * Overview      A lock is free or held. A plain lock (XP_KIND_LOCK) has no owner in the sense of
- * Python's documentation: any process may release it. A recursive lock (XP_KIND_RLOCK) is owned by
- *               one thread of one process, counts its acquisitions, and only its owner may release
- * it. Use           parent: xp_impl_make(), fork.   child: acquire, work, release. Memory struct
- * xp_lock is a handle of this process, copied by fork; the state behind @self is in shared memory
- * or in the manager. States        FREE -> HELD [acquire], HELD -> FREE [release], HELD ->
- * OWNER_DEAD [death], OWNER_DEAD -> HELD [acquire: -EOWNERDEAD]. Death         Where the
- * implementation has XP_CAP_ROBUST, the next acquire after the holder's death returns -EOWNERDEAD
- * *and holds the lock*: the caller repairs what the lock protects and releases. Managed plain locks
- * have no owner and stay held (SPEC X3).
+ *               Python's documentation: any process may release it. A recursive lock
+ *               (XP_KIND_RLOCK) is owned by one thread of one process, counts its acquisitions, and
+ *               only its owner may release it.
+ * Use           parent: xp_impl_make(), fork.
+ *               child: acquire, work, release.
+ * Memory        struct xp_lock is a handle of this process, copied by fork; the state behind @self
+ *               is in shared memory or in the manager.
+ * States        FREE -> HELD [acquire], HELD -> FREE [release], HELD -> OWNER_DEAD [death],
+ *               OWNER_DEAD -> HELD [acquire: -EOWNERDEAD].
+ * Death         Where the implementation has XP_CAP_ROBUST, the next acquire after the holder's
+ *               death returns -EOWNERDEAD *and holds the lock*: the caller repairs what the lock
+ *               protects and releases. Managed plain locks have no owner and stay held (SPEC X3).
  */
 #ifndef XPSHARE_KIND_LOCK_H
 #define XPSHARE_KIND_LOCK_H
@@ -22,12 +25,12 @@
 
 /**
  * struct xp_lock_ops - What every implementation of a lock provides.
- * @acquire_until: Take the lock or give up at the deadline (NULL: wait for ever).
- *                 0; -EOWNERDEAD (held); -ETIMEDOUT; -ENOTRECOVERABLE; -EDEADLK where a holder that
- * calls again can be told; managed: -ECONNRESET.
+ * @acquire_until: Take the lock or give up at the deadline (NULL: wait for ever). 0; -EOWNERDEAD
+ *                 (held); -ETIMEDOUT; -ENOTRECOVERABLE; -EDEADLK where a holder that calls again
+ *                 can be told; managed: -ECONNRESET.
  * @try_acquire:   Take it only if that needs no waiting. 0, -EOWNERDEAD (held), -EBUSY.
  * @release:       0; -EPERM for a lock that is not held, or not by the caller where it has an
- * owner.
+ *                 owner.
  */
 struct xp_lock_ops {
 	int (*acquire_until)(void *self, const struct timespec *deadline);

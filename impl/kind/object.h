@@ -3,12 +3,14 @@
  * object - one object of any kind, what is asked of it, and who makes it
  *
  * Overview      An implementation (struct xp_impl) is described once, in a constant next to its
- * code, and listed once, in catalog/. The conformance suite and the benchmark iterate that list and
- *               never name a mechanism: a new implementation inherits every case and every
- * workload. Use           parent: xp_impl_make(impl, place, params, &object); fork; use
- * object.as.lock in both; every process: xp_object_drop(&object) before it exits, the maker last.
+ *               code, and listed once, in catalog/. The conformance suite and the benchmark iterate
+ *               that list and never name a mechanism: a new implementation inherits every case and
+ *               every workload.
+ * Use           parent: xp_impl_make(impl, place, params, &object); fork; use object.as.lock in
+ *               both;
+ *               every process: xp_object_drop(&object) before it exits, the maker last.
  * Memory        struct xp_object is a handle of this process. It is copied by fork and stays valid
- * there; a managed one notices the fork and connects anew by itself.
+ *               there; a managed one notices the fork and connects anew by itself.
  */
 #ifndef XPSHARE_KIND_OBJECT_H
 #define XPSHARE_KIND_OBJECT_H
@@ -54,7 +56,7 @@ enum xp_wait_strategy {
  * @type, @size:  value, array: the type of an item; @size counts for XP_TYPE_BYTES only.
  * @length:       array: items.
  * @capacity:     queue: items; 0 is unbounded where XP_CAP_UNBOUNDED, else a default. A ring rounds
- * it up to a power of two for its slots but keeps the bound.
+ *                it up to a power of two for its slots but keeps the bound.
  * @item_max:     queue, pipe: bytes of the largest item.
  * @count:        semaphore: initial value (0 is 0). barrier: parties.
  * @simplex:      pipe: one direction only.
@@ -82,7 +84,7 @@ struct xp_params {
  * struct xp_place - Where an object is made.
  * @arena:   Shared memory for the shm and inherited scopes (shm/arena.h).
  * @manager: The connected manager for the managed scope (manager/proxy.h); NULL where there is
- * none.
+ *           none.
  *
  * The place outlives the objects that are made in it.
  */
@@ -97,7 +99,7 @@ struct xp_impl;
  * struct xp_object - A handle on an object of any kind.
  * @impl:  Who made it.
  * @as:    The handle of its kind. Managed list, dict and namespace have no machine-typed contract:
- * their proxy is in @as.proxy (manager/proxy.h).
+ *         their proxy is in @as.proxy (manager/proxy.h).
  * @owner: The implementation's own bookkeeping for drop.
  */
 struct xp_object {

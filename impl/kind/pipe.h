@@ -3,14 +3,16 @@
  * pipe - two ends between which messages travel: the contract
  *
  * Overview      Messages, not bytes: a send of n bytes is received as n bytes or not at all. A
- * duplex pipe carries both ways, a simplex one from end 1 to end 0 (Python: Pipe(False) is r, w).
- *               A message that is larger than what the mechanism buffers blocks until it is
- * received. Use           parent: make, fork; parent keeps one end and closes the other, child the
- * reverse. Errors        -EPIPE once the other end is closed everywhere and nothing is left to
- * receive; -EMSGSIZE, with the needed size in *@ret_size and the message kept, if it does not fit;
- *               -EBADF for an end closed in this process or for the wrong direction of a simplex
- * pipe. Death         Of the peer: what it had sent completely is still received, then -EPIPE; a
- * message that it had begun is -EPROTO.
+ *               duplex pipe carries both ways, a simplex one from end 1 to end 0 (Python:
+ *               Pipe(False) is r, w). A message that is larger than what the mechanism buffers
+ *               blocks until it is received.
+ * Use           parent: make, fork; parent keeps one end and closes the other, child the reverse.
+ * Errors        -EPIPE once the other end is closed everywhere and nothing is left to receive;
+ *               -EMSGSIZE, with the needed size in *@ret_size and the message kept, if it does not
+ *               fit; -EBADF for an end closed in this process or for the wrong direction of a
+ *               simplex pipe.
+ * Death         Of the peer: what it had sent completely is still received, then -EPIPE; a message
+ *               that it had begun is -EPROTO.
  */
 #ifndef XPSHARE_KIND_PIPE_H
 #define XPSHARE_KIND_PIPE_H

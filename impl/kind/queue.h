@@ -3,14 +3,17 @@
  * queue - items in the order in which they were put: the contract
  *
  * Overview      An item is a string of bytes of 0 to the queue's item maximum. Bounded by a number
- * of items (0: unbounded, where the mechanism can). FIFO per producer; with one consumer also in
- *               the order of the puts that did not overlap. A joinable queue (XP_KIND_JOINABLE)
- * counts unfinished items: +1 by put, -1 by task_done; join waits for 0. Errors        -EAGAIN
- * where a try would block; -ETIMEDOUT; -EMSGSIZE for an item over the maximum, or (get) one that
- * does not fit, which then stays in the queue with its size in *@ret_size; -EPIPE for a closed
- * queue: put at once, get when it is empty; -EOVERFLOW for a task_done too many. Death         With
- * XP_CAP_ROBUST: of a producer loses at most the item that it had not committed, of a consumer at
- * most the item that it had begun to take; nothing is delivered twice, the others go on.
+ *               of items (0: unbounded, where the mechanism can). FIFO per producer; with one
+ *               consumer also in the order of the puts that did not overlap. A joinable queue
+ *               (XP_KIND_JOINABLE) counts unfinished items: +1 by put, -1 by task_done; join waits
+ *               for 0.
+ * Errors        -EAGAIN where a try would block; -ETIMEDOUT; -EMSGSIZE for an item over the
+ *               maximum, or (get) one that does not fit, which then stays in the queue with its
+ *               size in *@ret_size; -EPIPE for a closed queue: put at once, get when it is empty;
+ *               -EOVERFLOW for a task_done too many.
+ * Death         With XP_CAP_ROBUST: of a producer loses at most the item that it had not committed,
+ *               of a consumer at most the item that it had begun to take; nothing is delivered
+ *               twice, the others go on.
  */
 #ifndef XPSHARE_KIND_QUEUE_H
 #define XPSHARE_KIND_QUEUE_H
@@ -27,7 +30,7 @@
  * @try_put, @try_get:     -EAGAIN instead of waiting.
  * @length:                Items in the queue: 0 or more at some moment during the call; or -errno.
  * @close:                 No more items: every later put, here or elsewhere, is -EPIPE. NULL:
- * -ENOTSUP.
+ *                         -ENOTSUP.
  * @task_done, @join_until: Of a joinable queue; NULL in others.
  */
 struct xp_queue_ops {

@@ -3,10 +3,10 @@
  * semaphore - a counter that is never below zero: the contract
  *
  * Overview      wait takes one unit, post gives one back. A bounded semaphore (XP_KIND_BOUNDED)
- * refuses a post beyond its initial value with -EOVERFLOW. It has no owner: a unit that a dead
- *               process held stays taken, as in POSIX and Python.
+ *               refuses a post beyond its initial value with -EOVERFLOW. It has no owner: a unit
+ *               that a dead process held stays taken, as in POSIX and Python.
  * Death         Of a waiter: it takes no unit with it. Of a process within post or wait: the
- * counter is either before or after the operation, and the others go on.
+ *               counter is either before or after the operation, and the others go on.
  */
 #ifndef XPSHARE_KIND_SEMAPHORE_H
 #define XPSHARE_KIND_SEMAPHORE_H

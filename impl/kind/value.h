@@ -3,13 +3,15 @@
  * value - one machine value that several processes read and write: the contract
  *
  * Overview      A value has a fixed type of XP_TYPE_MAP, or is a struct of a fixed size. The raw
- * form has no lock: a load or a store of a type that the machine writes atomically is never torn, a
- *               read-modify-write of two processes can lose an update (SPEC S4). The locked form
- * carries a lock that the user takes around a read-modify-write, as Python's get_lock(). Memory
- * struct xp_value is a handle of this process, copied by fork. Invariants    (1) load and store of
- * 1, 2, 4 or 8 aligned bytes are single C11 atomic accesses. (2) A larger value is torn in the raw
- * form if written while it is read, and never in the locked form, whose load and store take the
- * lock. (3) fetch_add, exchange and compare_exchange are atomic where they are provided.
+ *               form has no lock: a load or a store of a type that the machine writes atomically is
+ *               never torn, a read-modify-write of two processes can lose an update (SPEC S4). The
+ *               locked form carries a lock that the user takes around a read-modify-write, as
+ *               Python's get_lock().
+ * Memory        struct xp_value is a handle of this process, copied by fork.
+ * Invariants    (1) load and store of 1, 2, 4 or 8 aligned bytes are single C11 atomic accesses.
+ *               (2) A larger value is torn in the raw form if written while it is read, and never
+ *               in the locked form, whose load and store take the lock.
+ *               (3) fetch_add, exchange and compare_exchange are atomic where they are provided.
  */
 #ifndef XPSHARE_KIND_VALUE_H
 #define XPSHARE_KIND_VALUE_H
@@ -24,10 +26,10 @@
  * @store:            Replace it. Release.
  * @exchange:         Replace it, the old one to @ret_old. NULL where not atomic.
  * @fetch_add:        Add *@operand (same type; wraps like the C type), the old one to @ret_old.
- * Integers and floating types; NULL where not atomic.
+ *                    Integers and floating types; NULL where not atomic.
  * @compare_exchange: Replace by *@desired if equal to *@expected, byte for byte; else -EAGAIN and
- * the current one in *@expected. NULL where not atomic. All: 0 or -errno; managed: also
- * -ECONNRESET, -ESTALE.
+ *                    the current one in *@expected. NULL where not atomic. All: 0 or -errno;
+ *                    managed: also -ECONNRESET, -ESTALE.
  */
 struct xp_value_ops {
 	int (*load)(void *self, void *ret_value);
@@ -40,7 +42,7 @@ struct xp_value_ops {
 /**
  * struct xp_value - A handle on a value.
  * @lock: The value's own lock (Python's get_lock()); ops is NULL in the raw and atomic forms. The
- * lock is recursive: load and store may be called by its holder.
+ *        lock is recursive: load and store may be called by its holder.
  */
 struct xp_value {
 	const struct xp_value_ops *ops;
