@@ -46,9 +46,38 @@ function(xp_room room floor)
   set_property(GLOBAL PROPERTY XP_ROOM_${room} ${floor})
   set_property(GLOBAL APPEND PROPERTY XP_ROOMS ${room})
   set_property(GLOBAL PROPERTY XP_ROOM_${room}_USES ${R_USES})
+  set_property(GLOBAL PROPERTY XP_ROOM_${room}_LIBS ${R_LIBS})
   foreach(test IN LISTS R_TESTS)
     xp_unit_test(${room} ${test})
   endforeach()
+endfunction()
+
+# xp_library() - libxpshare, static and shared, of all rooms of impl/ declared so far, and its headers.
+# Headers are installed as they are included: <prefix>/include/xpshare/<room>/<header>.h.
+function(xp_library)
+  get_property(rooms GLOBAL PROPERTY XP_ROOMS)
+  set(objects)
+  set(libs Threads::Threads)
+  foreach(room IN LISTS rooms)
+    if(TARGET xp_${room})
+      list(APPEND objects $<TARGET_OBJECTS:xp_${room}>)
+      get_property(needs GLOBAL PROPERTY XP_ROOM_${room}_LIBS)
+      list(APPEND libs ${needs})
+    endif()
+    install(DIRECTORY ${PROJECT_SOURCE_DIR}/impl/${room}
+            DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/xpshare FILES_MATCHING PATTERN "*.h" PATTERN "testdata" EXCLUDE)
+  endforeach()
+  list(REMOVE_DUPLICATES libs)
+  add_library(xpshare STATIC ${objects})
+  target_link_libraries(xpshare PUBLIC ${libs})
+  add_library(xpshare_shared SHARED ${objects})
+  target_link_libraries(xpshare_shared PRIVATE ${libs})
+  set_target_properties(xpshare_shared PROPERTIES OUTPUT_NAME xpshare VERSION ${PROJECT_VERSION}
+                        SOVERSION ${PROJECT_VERSION_MAJOR})
+  install(TARGETS xpshare xpshare_shared)
+  install(FILES ${PROJECT_SOURCE_DIR}/impl/xpshare.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/xpshare)
+  configure_file(${PROJECT_SOURCE_DIR}/impl/xpshare.pc.in ${PROJECT_BINARY_DIR}/xpshare.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/xpshare.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endfunction()
 
 # xp_program() - a program of a room, linked with the library; it sees what the room sees.
@@ -63,8 +92,7 @@ endfunction()
 # xp_unit_test() - FILE is <noun>_test.c in the room's folder. Linked with the room's own objects and
 # those of the rooms that it uses, so that a test of a low room does not wait for the high ones.
 function(xp_unit_test room file)
-  pkg_check_modules(CRITERION IMPORTED_TARGET criterion)
-  if(NOT CRITERION_FOUND)
+  if(NOT BUILD_TESTING)
     return()
   endif()
   get_filename_component(name ${file} NAME_WE)
