@@ -56,6 +56,9 @@ endfunction()
 # Headers are installed as they are included: <prefix>/include/xpshare/<room>/<header>.h.
 function(xp_library)
   get_property(rooms GLOBAL PROPERTY XP_ROOMS)
+  # The view of a user of the library: every room, as it will be installed.
+  xp_view(library impl ${rooms})
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/impl/xpshare.h ${PROJECT_BINARY_DIR}/view/library/xpshare/xpshare.h SYMBOLIC)
   set(objects)
   set(libs Threads::Threads)
   foreach(room IN LISTS rooms)
@@ -70,6 +73,7 @@ function(xp_library)
   list(REMOVE_DUPLICATES libs)
   add_library(xpshare STATIC ${objects})
   target_link_libraries(xpshare PUBLIC ${libs})
+  target_include_directories(xpshare INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   add_library(xpshare_shared SHARED ${objects})
   target_link_libraries(xpshare_shared PRIVATE ${libs})
   set_target_properties(xpshare_shared PROPERTIES OUTPUT_NAME xpshare VERSION ${PROJECT_VERSION}

@@ -19,8 +19,8 @@ def room_of(name, views):
     parts = name.split("/")
     if parts[0] == "impl":
         parts, prefix = parts[1:], "xpshare/"
-        if parts[0] == "include":  # what is installed: seen under its own name
-            return ("include", "/".join(parts[1:])) if len(parts) > 2 else None
+        if len(parts) == 1:  # the umbrella header: it sees every room
+            return "library", prefix + parts[0]
     else:
         prefix = ""
     for deep in range(len(parts) - 1, 0, -1):  # a room may be a folder of a room
@@ -30,12 +30,12 @@ def room_of(name, views):
     return None
 
 
-def compile_alone(name, root, views, cc):
+def compile_alone(name, views, cc):
     place = room_of(name, views)
     if place is None:
         return f"{name}:1: belongs to no room: declare it with xp_room()"
     room, included = place
-    view = os.path.join(views, room) if room != "include" else os.path.join(root, "impl/include")
+    view = os.path.join(views, room)
     run = subprocess.run([cc, "-I", view, *FLAGS], input=f'#include "{included}"\n', text=True,
                          capture_output=True, check=False)
     if run.returncode == 0:
@@ -47,7 +47,7 @@ def compile_alone(name, root, views, cc):
 def check(root, views, cc):
     names = source.c_files(root, (".h",))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(lambda name: compile_alone(name, root, views, cc), names)
+        results = pool.map(lambda name: compile_alone(name, views, cc), names)
         return [finding for finding in results if finding], names
 
 
