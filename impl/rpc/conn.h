@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conn - a client's connection to a manager, and what a server needs to listen
+ *
+ * Overview      A blocking stream that carries frames, with a deadline on everything: connect,
+ *               handshake, call. Requests and replies are datums.
+ * Use           xp_address_parse(), xp_conn_open(), xp_conn_authenticate(), then any number of
+ *               xp_conn_call(); xp_conn_close().
+ * Addresses     "unix:/path", "unix:@abstract", "tcp:host:port", "tcp:[v6]:port"; also what Python
+ * calls an address: "/path", "host:port". States        CLOSED -> OPEN -> READY -> BROKEN ->
+ * CLOSED; open, authenticate, any failed call, close. Invariants    (1) A connection on which a
+ * call did not end with its whole reply is BROKEN: its descriptor is closed and every later call
+ * answers -ECONNRESET. So a reply that comes late can never be taken for the reply of the next call
+ * (SPEC X2). (2) EAGAIN never reaches the caller, whoever sets O_NONBLOCK on the descriptor (SPEC
+ * P10). (3) After fork the child must not use the parent's connection: every call checks the
+ *               process and answers -ECONNRESET in the child (SPEC X8), whose close leaves the
+ * parent's stream alone. Death         A manager that is killed: -ECONNRESET at once. A stopped
+ * one: -ETIMEDOUT at the deadline. Threads       One thread at a time per connection.
+ */
+#ifndef XPSHARE_RPC_CONN_H
+#define XPSHARE_RPC_CONN_H
+
+#include "xpshare/rpc/auth.h"
+#include "xpshare/rpc/datum.h"
+#include "xpshare/rpc/frame.h"
+#include "xpshare/rpc/pickle.h"
+
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <time.h>
+
+/* ---- addresses --------------------------------------------------------------------------------
+ */
+
+/** struct xp_address - where a manager listens. */
+struct xp_address {
+	struct sockaddr_storage storage;
+	socklen_t size;
+};
+
+/** xp_address_parse() - From the forms above; host names are resolved. Return: 0; -EINVAL; -ENOENT
+ * no such host; -ENAMETOOLONG a path beyond what a socket takes. */
+XP_MUST_CHECK int xp_address_parse(const char *text, struct xp_address *ret_address);
+/** xp_address_format() - The text form, canonical. Return: its length, -ENOSPC. */
+int xp_address_format(const struct xp_address *address, char *buffer, size_t size);
+/** xp_address_datum() - As Python writes it: str path, bytes (abstract), (host, port). NULL:
+ * exhausted. */
+struct xp_datum *xp_address_datum(const struct xp_address *address, struct xp_datum_arena *arena);
+
+/* ---- listening --------------------------------------------------------------------------------
+ */
+
+#define XP_LISTEN_BACKLOG 1024
+
+/**
+ * xp_listen() - A listening socket, non-blocking and close-on-exec.
+ * @backlog:     0: XP_LISTEN_BACKLOG.
+ * @ret_address: NULL, or the address bound: a TCP port 0 has become a real one.
+ *
+ * A socket file is made with mode 0600. One that a dead server left behind is replaced; one that a
+ * living server listens on is not: -EADDRINUSE.
+ * Return: 0, -EADDRINUSE, -errno.
+ */
+XP_MUST_CHECK int xp_listen(const struct xp_address *address, int backlog,
+			    struct xp_address *ret_address, int *ret_fd);
+/** xp_listen_prepare() - Options of an accepted stream: TCP_NODELAY. Ignored on other families. */
+void xp_listen_prepare(int fd);
+/** xp_listen_quickack() - Acknowledge at once what is read next. To be called before every read of
+ * a TCP stream whose peer is stock CPython, whose write-write-read stalls 44 ms otherwise (SPEC
+ * X4). */
+void xp_listen_quickack(int fd);
+
+/* ---- connections ------------------------------------------------------------------------------
+ */
+
+/** struct xp_conn - private, except that `dialect` is that of the peer's last reply. */
+struct xp_conn {
+	int fd;
+	pid_t owner; /* process that opened it */
+	int state;
+	bool tcp;
+	struct xp_dialect dialect; /* the peer's, known after its first reply */
+	struct xp_dialect speak;   /* what requests are written in */
+	uint64_t frame_max;
+	struct xp_frame_buffer input;
+	struct xp_pickle_reader reader;
+	struct xp_pickle_writer writer;
+	struct xp_datum_arena replies;
+	const char *why; /* of the last failure, a constant or reader.error.text */
+};
+
+/** xp_conn_init() - Closed; allocates nothing. @limits NULL: defaults. */
+void xp_conn_init(struct xp_conn *conn, const struct xp_pickle_limits *limits);
+/** xp_conn_fini() - Close, and give the memory back. */
+void xp_conn_fini(struct xp_conn *conn);
+
+/**
+ * xp_conn_open() - Connect to a listener.
+ *
+ * Progress: Blocking until accepted by the kernel of the server, or the deadline.
+ * Return:   0; -ETIMEDOUT; -ECONNREFUSED nobody listens; -ENOENT no such socket file; -errno.
+ */
+XP_MUST_CHECK int xp_conn_open(struct xp_conn *conn, const struct xp_address *address,
+			       const struct timespec *deadline);
+/** xp_conn_adopt() - Take over a connected stream, e.g. one end of a socketpair. Owns @fd from now
+ * on. */
+void xp_conn_adopt(struct xp_conn *conn, int fd);
+
+/**
+ * xp_conn_authenticate() - The handshake, as client (@role XP_AUTH_CLIENT) or as server.
+ * Return: 0; -EACCES refused, xp_conn_why() says by whom; -ETIMEDOUT; -EPROTO; -ECONNRESET.
+ */
+XP_MUST_CHECK int xp_conn_authenticate(struct xp_conn *conn, enum xp_auth_role role,
+				       const void *key, size_t key_size,
+				       const struct xp_auth_policy *policy,
+				       const struct timespec *deadline);
+
+/**
+ * xp_conn_call() - One request, one reply.
+ * @request:   Any datum; written in conn->speak (protocol 2 at first, then the peer's own dialect).
+ * @ret_reply: Lives until the next call on @conn, or its close.
+ *
+ * Progress: Blocking. Two system calls where the reply comes in one piece (three with a deadline).
+ * Death:    -ECONNRESET: the manager is gone, before or during the call; it may have been executed.
+ * Return:   0; -ETIMEDOUT; -ECONNRESET; -EPROTO a malformed reply; -EMSGSIZE (request over the
+ * limit: nothing was sent and the connection stays usable; reply: broken); -ENOMEM.
+ */
+XP_MUST_CHECK int xp_conn_call(struct xp_conn *conn, const struct xp_datum *request,
+			       const struct timespec *deadline, const struct xp_datum **ret_reply);
+
+/** xp_conn_send() - One half of a call, for servers on a blocking stream and for tests. */
+XP_MUST_CHECK int xp_conn_send(struct xp_conn *conn, const struct xp_datum *value,
+			       const struct timespec *deadline);
+/** xp_conn_recv() - The other half. -EPIPE: the peer closed between frames. */
+XP_MUST_CHECK int xp_conn_recv(struct xp_conn *conn, const struct timespec *deadline,
+			       const struct xp_datum **ret_value);
+
+/** xp_conn_is_usable() - READY, in this process, and the peer has neither closed nor sent anything.
+ */
+bool xp_conn_is_usable(struct xp_conn *conn);
+/** xp_conn_why() - After a failure: one line that says more than the errno. Valid until the next
+ * call. */
+const char *xp_conn_why(const struct xp_conn *conn);
+/** xp_conn_break() - Abandon: no later call can succeed until it is opened anew. */
+void xp_conn_break(struct xp_conn *conn);
+/** xp_conn_close() - End the connection; a closed one may be opened again. */
+void xp_conn_close(struct xp_conn *conn);
+
+#endif

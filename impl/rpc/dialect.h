@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dialect - which pickles a peer writes and can read
+ *
+ * The reader reports the dialect of each pickle; a server answers each client in the client's own.
+ *   python 2  protocol at most 2; text that is ASCII travels as `str`, names are those of Python 2
+ *   python 3  protocol 2 to 5; protocol 2 uses the names of Python 2 too, and has no bytes
+ * A Python 3 (or C) peer that writes protocol 2 cannot be told from Python 2 unless the pickle
+ * holds a `str` of Python 2, which every request of a stock 2.7 client does (its ident and method
+ * name).
+ */
+#ifndef XPSHARE_RPC_DIALECT_H
+#define XPSHARE_RPC_DIALECT_H
+
+#include <stdint.h>
+
+struct xp_dialect {
+	uint8_t python;	  /* 2 or 3 */
+	uint8_t protocol; /* 0 to 5 */
+};
+
+#define XP_DIALECT_PY2 ((struct xp_dialect){.python = 2, .protocol = 2}) /* 2.7 */
+#define XP_DIALECT_PY3 ((struct xp_dialect){.python = 3, .protocol = 3}) /* any 3.x */
+#define XP_DIALECT_PY4 ((struct xp_dialect){.python = 3, .protocol = 4}) /* 3.4 and later */
+#define XP_DIALECT_ANY \
+	((struct xp_dialect){.python = 3, .protocol = 2}) /* read by 2.7 and all 3.x */
+
+#endif
