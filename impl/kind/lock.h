@@ -6,7 +6,7 @@
  *               Python's documentation: any process may release it. A recursive lock
  *               (XP_KIND_RLOCK) is owned by one thread of one process, counts its acquisitions, and
  *               only its owner may release it.
- * Use           parent: xp_impl_make(), fork.
+ * Use           parent: xp_object_make(), fork.
  *               child: acquire, work, release.
  * Memory        struct xp_lock is a handle of this process, copied by fork; the state behind @self
  *               is in shared memory or in the manager.
