@@ -13,11 +13,11 @@
  *               "{digest}" and 40 random bytes, answered by "{digest}" and the HMAC over the whole.
  * A modern challenge suits both, so that is what is always sent; answers of both forms are
  *               understood, and the policy decides which digests count.
- * Security      Challenges come from RAND_bytes, digests are compared in constant time. A refused
- * peer is told "#FAILURE#" and nothing more. A challenge of our own reflected as the peer's is
- *               refused: answering it would let a peer without the key prove that it has it.
- * States        START -> ANSWER -> VERDICT ... -> DONE, or FAILED from any; a FAILED machine stays
- * so.
+ * Security      Challenges come from RAND_bytes, digests are compared in constant time. A refused peer is
+ *               told "#FAILURE#" and nothing more. The protocol proves knowledge of the key at that
+ *               moment and no more: it neither encrypts what follows nor withstands a relay in between.
+ * States        What is awaited. Server: ANSWER -> CHALLENGE -> VERDICT -> DONE. Client: CHALLENGE ->
+ *               VERDICT -> ANSWER -> DONE. FAILED from any; a FAILED machine stays so.
  */
 #ifndef XPSHARE_RPC_AUTH_H
 #define XPSHARE_RPC_AUTH_H
@@ -56,6 +56,7 @@ struct xp_auth {
 	unsigned char state;
 	bool modern; /* the peer sent a modern challenge or answer: 3.12 or later */
 	unsigned char challenge_size;
+	const char *why;
 	unsigned char challenge[64]; /* ours, as the peer must MAC it */
 };
 

@@ -15,6 +15,7 @@
 
 #include "xpshare/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
