@@ -20,12 +20,11 @@ const struct xp_impl *xp_catalog_at(size_t index);
 /** xp_catalog_find() - The implementation with that name, or NULL. */
 const struct xp_impl *xp_catalog_find(const char *name);
 
-#define XP_CATALOG_EACH(impl)                                          \
-	for (const struct xp_impl *impl = xp_catalog_at(0), *xp_next_; \
-	     impl && (xp_next_ = xp_catalog_after(impl), true); impl = xp_next_)
-
 /** xp_catalog_after() - The one after @impl, or NULL. */
 const struct xp_impl *xp_catalog_after(const struct xp_impl *impl);
+
+#define XP_CATALOG_EACH(impl) \
+	for (const struct xp_impl *impl = xp_catalog_at(0); impl; impl = xp_catalog_after(impl))
 
 /**
  * struct xp_place_plan - What a place shall offer.

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "xpshare/catalog/catalog.h"
+
+#include "xpshare/shm/array.h"
+#include "xpshare/shm/value.h"
+
+#include <string.h>
+
+/* In the order of every table: by kind as in XP_KIND_MAP, the plainest mechanism first. */
+static const struct xp_impl *const implementations[] = {
+    &xp_impl_value_raw,
+    &xp_impl_value_atomic,
+    &xp_impl_array_raw,
+};
+
+#define COUNT (sizeof(implementations) / sizeof(implementations[0]))
+
+const struct xp_impl *xp_catalog_at(size_t index)
+{
+	return index < COUNT ? implementations[index] : NULL;
+}
+
+const struct xp_impl *xp_catalog_after(const struct xp_impl *impl)
+{
+	size_t i = 0;
+
+	while (i < COUNT && implementations[i] != impl)
+		i++;
+	return xp_catalog_at(i + 1);
+}
+
+const struct xp_impl *xp_catalog_find(const char *name)
+{
+	for (size_t i = 0; i < COUNT; i++) {
+		if (strcmp(implementations[i]->name, name) == 0)
+			return implementations[i];
+	}
+	return NULL;
+}
+
+int xp_object_make(const struct xp_impl *impl, struct xp_place *place,
+		   const struct xp_params *params, struct xp_object *ret_object)
+{
+	static const struct xp_params defaults;
+	struct xp_object object = {0};
+
+	if (impl->scope == XP_SCOPE_MANAGED ? !place->manager : !place->arena)
+		return -ENOTSUP;
+	int rc = impl->make(impl, place, params ? params : &defaults, &object);
+	if (rc < 0)
+		return rc;
+	object.impl = impl;
+	*ret_object = object;
+	return 0;
+}
+
+void xp_object_drop(struct xp_object *object)
+{
+	if (!object || !object->impl)
+		return;
+	object->impl->drop(object);
+	*object = (struct xp_object){0};
+}
