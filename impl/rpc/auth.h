@@ -3,21 +3,25 @@
  * auth - the mutual challenge and response of multiprocessing.connection
  *
  * Overview      Six frames, both ways; each side proves that it knows the key, and nothing else of
- * the peer is looked at before that. One state machine for both roles, without a socket: feed it
- * the payload of each frame received, send the payload that it returns. Frames        0 server:
- * challenge   1 client: answer   2 server: verdict 3 client: challenge   4 server: answer   5
- * client: verdict, then its first request The first request may arrive in the same read as frame 5:
- * take one frame at a time, with the limit XP_AUTH_FRAME_MAX only until xp_auth_step() has answered
- * XP_AUTH_DONE. Dialects      Legacy (2.7, 3.6-3.11): 20 random bytes, answered by a raw HMAC-MD5
- * of 16. Modern (3.12+):
- *               "{digest}" and 40 random bytes, answered by "{digest}" and the HMAC over the whole.
- * A modern challenge suits both, so that is what is always sent; answers of both forms are
- *               understood, and the policy decides which digests count.
- * Security      Challenges come from RAND_bytes, digests are compared in constant time. A refused peer is
- *               told "#FAILURE#" and nothing more. The protocol proves knowledge of the key at that
- *               moment and no more: it neither encrypts what follows nor withstands a relay in between.
- * States        What is awaited. Server: ANSWER -> CHALLENGE -> VERDICT -> DONE. Client: CHALLENGE ->
- *               VERDICT -> ANSWER -> DONE. FAILED from any; a FAILED machine stays so.
+ *               the peer is looked at before that. One state machine for both roles, without a
+ *               socket: feed it the payload of each frame received, send the payload that it
+ *               returns.
+ * Frames        0 server: challenge   1 client: answer   2 server: verdict
+ *               3 client: challenge   4 server: answer   5 client: verdict, then its first request
+ *               The first request may arrive in the same read as frame 5: take one frame at a time,
+ *               with the limit XP_AUTH_FRAME_MAX only until xp_auth_step() has answered
+ *               XP_AUTH_DONE.
+ * Dialects      Legacy (2.7, 3.6-3.11): 20 random bytes, answered by a raw HMAC-MD5 of 16. Modern
+ *               (3.12+): "{digest}" and 40 random bytes, answered by "{digest}" and the HMAC over
+ *               the whole. A modern challenge suits both, so that is what is always sent; answers
+ *               of both forms are understood, and the policy decides which digests count.
+ * Security      Challenges come from RAND_bytes, digests are compared in constant time. A refused
+ *               peer is told "#FAILURE#" and nothing more. The protocol proves knowledge of the key
+ *               at that moment and no more: it neither encrypts what follows nor withstands a relay
+ *               in between.
+ * States        What is awaited. Server: ANSWER -> CHALLENGE -> VERDICT -> DONE.
+ *               Client: CHALLENGE -> VERDICT -> ANSWER -> DONE.
+ *               FAILED from any; a FAILED machine stays so.
  */
 #ifndef XPSHARE_RPC_AUTH_H
 #define XPSHARE_RPC_AUTH_H

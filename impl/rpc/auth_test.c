@@ -96,13 +96,12 @@ static int talk(const char *server_key, const char *client_key, unsigned server_
 	cr_assert_eq(xp_auth_start(&server, XP_AUTH_SERVER, server_key, strlen(server_key),
 				   &server_policy, to_client, &client_gets),
 		     0);
-	for (;;) {
-		if (client_gets == 0)
-			break;
+	/* Each hears the other's last frame, but the first error of each is what counts. */
+	while (c >= 0 && client_gets > 0) {
 		c = xp_auth_step(&client, to_client, client_gets, to_server, &server_gets);
-		if (server_gets == 0)
-			break;
-		s = xp_auth_step(&server, to_server, server_gets, to_client, &client_gets);
+		client_gets = 0;
+		if (s >= 0 && server_gets > 0)
+			s = xp_auth_step(&server, to_server, server_gets, to_client, &client_gets);
 	}
 	*ret_client = c;
 	return s;

@@ -7,15 +7,19 @@
  * Use           xp_address_parse(), xp_conn_open(), xp_conn_authenticate(), then any number of
  *               xp_conn_call(); xp_conn_close().
  * Addresses     "unix:/path", "unix:@abstract", "tcp:host:port", "tcp:[v6]:port"; also what Python
- * calls an address: "/path", "host:port". States        CLOSED -> OPEN -> READY -> BROKEN ->
- * CLOSED; open, authenticate, any failed call, close. Invariants    (1) A connection on which a
- * call did not end with its whole reply is BROKEN: its descriptor is closed and every later call
- * answers -ECONNRESET. So a reply that comes late can never be taken for the reply of the next call
- * (SPEC X2). (2) EAGAIN never reaches the caller, whoever sets O_NONBLOCK on the descriptor (SPEC
- * P10). (3) After fork the child must not use the parent's connection: every call checks the
+ *               calls an address: "/path", "host:port".
+ * States        CLOSED -> OPEN -> READY -> BROKEN -> CLOSED; by open, authenticate, any failed
+ *               call, close.
+ * Invariants    (1) A connection on which a call did not end with its whole reply is BROKEN: its
+ *               descriptor is closed and every later call answers -ECONNRESET. So a reply that
+ *               comes late can never be taken for the reply of the next call (SPEC X2). (2) EAGAIN
+ *               never reaches the caller, whoever sets O_NONBLOCK on the descriptor (SPEC P10). (3)
+ *               After fork the child must not use the parent's connection: every call checks the
  *               process and answers -ECONNRESET in the child (SPEC X8), whose close leaves the
- * parent's stream alone. Death         A manager that is killed: -ECONNRESET at once. A stopped
- * one: -ETIMEDOUT at the deadline. Threads       One thread at a time per connection.
+ *               parent's stream alone.
+ * Death         A manager that is killed: -ECONNRESET at once. A stopped one: -ETIMEDOUT at the
+ *               deadline.
+ * Threads       One thread at a time per connection.
  */
 #ifndef XPSHARE_RPC_CONN_H
 #define XPSHARE_RPC_CONN_H
@@ -29,8 +33,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* ---- addresses --------------------------------------------------------------------------------
- */
+/* ---- addresses ----------------------------------------------------------------------- */
 
 /** struct xp_address - where a manager listens. */
 struct xp_address {
@@ -39,16 +42,15 @@ struct xp_address {
 };
 
 /** xp_address_parse() - From the forms above; host names are resolved. Return: 0; -EINVAL; -ENOENT
- * no such host; -ENAMETOOLONG a path beyond what a socket takes. */
+ *  no such host; -ENAMETOOLONG a path beyond what a socket takes. */
 XP_MUST_CHECK int xp_address_parse(const char *text, struct xp_address *ret_address);
 /** xp_address_format() - The text form, canonical. Return: its length, -ENOSPC. */
 int xp_address_format(const struct xp_address *address, char *buffer, size_t size);
 /** xp_address_datum() - As Python writes it: str path, bytes (abstract), (host, port). NULL:
- * exhausted. */
+ *  exhausted. */
 struct xp_datum *xp_address_datum(const struct xp_address *address, struct xp_datum_arena *arena);
 
-/* ---- listening --------------------------------------------------------------------------------
- */
+/* ---- listening ----------------------------------------------------------------------- */
 
 #define XP_LISTEN_BACKLOG 1024
 
@@ -67,11 +69,10 @@ XP_MUST_CHECK int xp_listen(const struct xp_address *address, int backlog,
 void xp_listen_prepare(int fd);
 /** xp_listen_quickack() - Acknowledge at once what is read next. To be called before every read of
  * a TCP stream whose peer is stock CPython, whose write-write-read stalls 44 ms otherwise (SPEC
- * X4). */
+ *  X4). */
 void xp_listen_quickack(int fd);
 
-/* ---- connections ------------------------------------------------------------------------------
- */
+/* ---- connections --------------------------------------------------------------------- */
 
 /** struct xp_conn - private, except that `dialect` is that of the peer's last reply. */
 struct xp_conn {
@@ -103,7 +104,7 @@ void xp_conn_fini(struct xp_conn *conn);
 XP_MUST_CHECK int xp_conn_open(struct xp_conn *conn, const struct xp_address *address,
 			       const struct timespec *deadline);
 /** xp_conn_adopt() - Take over a connected stream, e.g. one end of a socketpair. Owns @fd from now
- * on. */
+ *  on. */
 void xp_conn_adopt(struct xp_conn *conn, int fd);
 
 /**
@@ -135,11 +136,11 @@ XP_MUST_CHECK int xp_conn_send(struct xp_conn *conn, const struct xp_datum *valu
 XP_MUST_CHECK int xp_conn_recv(struct xp_conn *conn, const struct timespec *deadline,
 			       const struct xp_datum **ret_value);
 
-/** xp_conn_is_usable() - READY, in this process, and the peer has neither closed nor sent anything.
- */
+/** xp_conn_is_usable() - READY, in this process, and the peer has neither closed
+ *  nor sent anything. */
 bool xp_conn_is_usable(struct xp_conn *conn);
 /** xp_conn_why() - After a failure: one line that says more than the errno. Valid until the next
- * call. */
+ *  call. */
 const char *xp_conn_why(const struct xp_conn *conn);
 /** xp_conn_break() - Abandon: no later call can succeed until it is opened anew. */
 void xp_conn_break(struct xp_conn *conn);

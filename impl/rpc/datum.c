@@ -14,8 +14,7 @@ struct xp_datum_chunk {
 	max_align_t bytes[];
 };
 
-/* ---- arena ------------------------------------------------------------------------------------
- */
+/* ---- arena --------------------------------------------------------------------------- */
 
 void xp_datum_arena_init(struct xp_datum_arena *arena, size_t max_bytes)
 {
@@ -90,8 +89,7 @@ void *xp_datum_alloc_slow(struct xp_datum_arena *arena, size_t size)
 	return xp_datum_alloc(arena, size);
 }
 
-/* ---- builders ---------------------------------------------------------------------------------
- */
+/* ---- builders ------------------------------------------------------------------------ */
 
 static struct xp_datum *node(struct xp_datum_arena *arena, enum xp_datum_kind kind)
 {
@@ -103,7 +101,7 @@ static struct xp_datum *node(struct xp_datum_arena *arena, enum xp_datum_kind ki
 }
 
 /* One more parent for @child. Two uses make it shared; so does one use by a container that existed
- * before it, which is how a cycle comes about (invariant 4). */
+ *  before it, which is how a cycle comes about (invariant 4). */
 static struct xp_datum *adopt(const struct xp_datum *child, bool may_close_cycle)
 {
 	struct xp_datum *mine = (struct xp_datum *)(uintptr_t)child;
@@ -325,7 +323,7 @@ struct xp_datum *xp_datum_dict(struct xp_datum_arena *arena)
 }
 
 /* Room for @more slots after the @used ones; the array doubles, in place where it is the arena's
- * last. */
+ *  last. */
 static int grow(struct xp_datum_arena *arena, struct xp_datum *container, size_t used, size_t more)
 {
 	xp_assert(!(container->flags & XP_DATUM_FROZEN));
@@ -463,8 +461,7 @@ struct xp_datum *xp_datum_object(struct xp_datum_arena *arena,
 	return made;
 }
 
-/* ---- looking ----------------------------------------------------------------------------------
- */
+/* ---- looking ------------------------------------------------------------------------- */
 
 bool xp_datum_is_integer(const struct xp_datum *value)
 {

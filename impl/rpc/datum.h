@@ -3,30 +3,34 @@
  * datum - a Python value as inert data
  *
  * Overview      A tree (or graph) of nodes that says what a pickle says and does nothing: a class
- * is a name, an instance is "call this with those arguments", and neither is ever executed.
- *               Whatever CPython can pickle has a form here and is written back faithfully, shared
- * and recursive references included. Use           A request: xp_pickle_read() builds nodes in an
- * arena; the server looks at them, builds its reply in the same arena, xp_pickle_write() encodes
- * it, xp_datum_arena_reset() forgets everything at once. A value that outlives the request:
- * xp_datum_retain() copies it into one counted heap block, a box, whose root may stand in any later
- * reply. const struct xp_datum *items[] = {xp_datum_str(arena, "#RETURN"), value}; reply =
- * xp_datum_tuple(arena, 2, items); Memory        A node is 24 bytes and belongs to an arena, to a
- * box or to the program (constants). A node of an arena may point to nodes of the same arena, of a
- * box that outlives the arena's use, and to constants; a node of a box only into that box and to
- * constants. Builders return NULL when memory or the arena's limit is exhausted and pass a NULL
+ *               is a name, an instance is "call this with those arguments", and neither is ever
+ *               executed. Whatever CPython can pickle has a form here and is written back
+ *               faithfully, shared and recursive references included.
+ * Use           A request: xp_pickle_read() builds nodes in an arena; the server looks at them,
+ *               builds its reply in the same arena, xp_pickle_write() encodes it,
+ *               xp_datum_arena_reset() forgets everything at once. A value that outlives the
+ *               request: xp_datum_retain() copies it into one counted heap block, a box, whose root
+ *               may stand in any later reply.
+ *                   const struct xp_datum *items[] = {xp_datum_str(arena, "#RETURN"), value};
+ *                   reply = xp_datum_tuple(arena, 2, items);
+ * Memory        A node is 24 bytes and belongs to an arena, to a box or to the program (constants).
+ *               A node of an arena may point to nodes of the same arena, of a box that outlives the
+ *               arena's use, and to constants; a node of a box only into that box and to constants.
+ *               Builders return NULL when memory or the arena's limit is exhausted and pass a NULL
  *               child on, so that a whole expression is checked once, at its end.
  * Identity      Two references to one node mean one Python object. A node that is referenced more
- * than once carries XP_DATUM_SHARED: the reader sets it, and so do the builders when a child is
- *               used twice. Only flagged nodes cost anything when a value is copied or written.
- *               The root of a box carries it where the value is mutable, because several containers
- *               of the server may hold that box.
+ *               than once carries XP_DATUM_SHARED: the reader sets it, and so do the builders when
+ *               a child is used twice. Only flagged nodes cost anything when a value is copied or
+ *               written. The root of a box carries it where the value is mutable, because several
+ *               containers of the server may hold that box.
  * Names         One canonical naming: that of Python 3. The reader of a protocol that uses the
- * names of Python 2 maps them and keeps the spelling of the wire beside them. Invariants    (1) A
- * node of a box or a constant is never written to. (2) An integer that fits 64 bits is
- * XP_DATUM_INT, never XP_DATUM_BIGINT, and a BIGINT has no redundant sign byte. (3) STR is valid
- * UTF-8, where surrogates are allowed ("surrogatepass"). (4) A cycle passes through at least one
- * flagged node. Threads       A box may be read, referenced and released by any thread. An arena
- * belongs to one.
+ *               names of Python 2 maps them and keeps the spelling of the wire beside them.
+ * Invariants    (1) A node of a box or a constant is never written to.
+ *               (2) An integer that fits 64 bits is INT, never BIGINT, and a BIGINT has
+ *                   no redundant sign byte.
+ *               (3) STR is valid UTF-8, where surrogates are allowed ("surrogatepass").
+ *               (4) A cycle passes through at least one flagged node.
+ * Threads       A box may be read, referenced and released by any thread. An arena belongs to one.
  */
 #ifndef XPSHARE_RPC_DATUM_H
 #define XPSHARE_RPC_DATUM_H
@@ -70,8 +74,8 @@ enum {
 
 struct xp_datum;
 
-/* A name. The wire_ pair is what the pickle said where that differs (names of Python 2), else NULL.
- */
+/* A name. The wire_ pair is what the pickle said where that differs (names of Python
+ *  2), else NULL. */
 struct xp_datum_global {
 	struct xp_datum *module; /* STR */
 	struct xp_datum *name;	 /* STR, dotted for a nested class */
@@ -99,7 +103,7 @@ struct xp_datum_reduce {
 };
 
 /** struct xp_datum_object_ops - what an OBJECT leaf needs of its owner; both may be called by any
- * thread. */
+ *  thread. */
 struct xp_datum_object_ops {
 	void (*ref)(void *object);
 	void (*unref)(void *object);
@@ -108,8 +112,7 @@ struct xp_datum_object_ops {
 struct xp_datum_object {
 	const struct xp_datum_object_ops *ops;
 	void *object;
-	struct xp_datum
-	    *original; /* what a peer is sent in its place, e.g. the RebuildProxy call */
+	struct xp_datum *original;    /* what a peer is sent instead: the RebuildProxy call */
 	struct xp_datum_object *next; /* of the same arena or box: to be released with it */
 };
 
@@ -137,15 +140,11 @@ struct xp_datum {
 
 _Static_assert(sizeof(struct xp_datum) == 24, "a node is three words: arrays of them stay dense");
 
-/* ---- arena ------------------------------------------------------------------------------------
- */
+/* ---- arena --------------------------------------------------------------------------- */
 
-#define XP_DATUM_ARENA_FIRST \
-	4096 /* bytes of the first chunk; each further one doubles, up to 1 MiB */
-#define XP_DATUM_ARENA_KEEP \
-	((size_t)256 << 10)		     /* bytes that a reset keeps for the next request \
-						 */
-#define XP_DATUM_ARENA_MAX ((size_t)1 << 30) /* default limit of bytes in use */
+#define XP_DATUM_ARENA_FIRST 4096 /* bytes of the first chunk; each next one doubles */
+#define XP_DATUM_ARENA_KEEP  ((size_t)256 << 10) /* bytes kept for the next request */
+#define XP_DATUM_ARENA_MAX   ((size_t)1 << 30)	 /* default limit of the bytes in use */
 
 struct xp_datum_chunk;
 
@@ -159,19 +158,19 @@ struct xp_datum_arena {
 	size_t max_bytes;
 };
 
-/** xp_datum_arena_init() - An empty arena; allocates nothing. @max_bytes 0 is XP_DATUM_ARENA_MAX.
- */
+/** xp_datum_arena_init() - An empty arena; allocates nothing. @max_bytes
+ *  0 is XP_DATUM_ARENA_MAX. */
 void xp_datum_arena_init(struct xp_datum_arena *arena, size_t max_bytes);
 /** xp_datum_arena_reset() - Forget every node, release the objects, keep some memory for the next
- * use. */
+ *  use. */
 void xp_datum_arena_reset(struct xp_datum_arena *arena);
 /** xp_datum_arena_fini() - The same, and give the memory back. */
 void xp_datum_arena_fini(struct xp_datum_arena *arena);
 
 void *xp_datum_alloc_slow(struct xp_datum_arena *arena, size_t size);
 
-/** xp_datum_alloc() - @size bytes, aligned to 8, until the reset. NULL: memory or limit exhausted.
- */
+/** xp_datum_alloc() - @size bytes, aligned to 8, until the reset. NULL: memory
+ *  or limit exhausted. */
 static inline void *xp_datum_alloc(struct xp_datum_arena *arena, size_t size)
 {
 	size_t rounded = (size + 7) & ~(size_t)7;
@@ -183,10 +182,9 @@ static inline void *xp_datum_alloc(struct xp_datum_arena *arena, size_t size)
 	return block;
 }
 
-/* ---- builders ---------------------------------------------------------------------------------
- */
+/* ---- builders ------------------------------------------------------------------------ */
 /* Each returns NULL when the arena is exhausted or a child is NULL. Bytes are copied into the
- * arena. */
+ *  arena. */
 
 const struct xp_datum *xp_datum_none(void);
 const struct xp_datum *xp_datum_bool(bool value);
@@ -203,12 +201,12 @@ __attribute__((format(printf, 2, 3))) struct xp_datum *xp_datum_strf(struct xp_d
 								     const char *format, ...);
 struct xp_datum *xp_datum_bytes(struct xp_datum_arena *arena, const void *bytes, size_t size);
 /** xp_datum_borrow() - STR, BYTES or BYTEARRAY over bytes of the caller that outlive the arena's
- * use. */
+ *  use. */
 struct xp_datum *xp_datum_borrow(struct xp_datum_arena *arena, enum xp_datum_kind kind,
 				 const void *bytes, size_t size);
 
 /** xp_datum_tuple() - A TUPLE of @count children; likewise the others. @items may be NULL if @count
- * is 0. */
+ *  is 0. */
 struct xp_datum *xp_datum_tuple(struct xp_datum_arena *arena, size_t count,
 				const struct xp_datum *const *items);
 struct xp_datum *xp_datum_list(struct xp_datum_arena *arena, size_t count,
@@ -221,7 +219,7 @@ struct xp_datum *xp_datum_dict(struct xp_datum_arena *arena);
 
 /** xp_datum_container() - TUPLE, LIST, SET, FROZENSET or DICT whose @count slots (2 x @count for
  * DICT) the caller fills with xp_datum_put() before any other use. The fast way to build a large
- * one. */
+ *  one. */
 struct xp_datum *xp_datum_container(struct xp_datum_arena *arena, enum xp_datum_kind kind,
 				    size_t count);
 /** xp_datum_put() - Fill slot @index of a container of an arena; marks @child as used. */
@@ -239,7 +237,7 @@ XP_MUST_CHECK int xp_datum_set_item(struct xp_datum_arena *arena, struct xp_datu
 struct xp_datum *xp_datum_global(struct xp_datum_arena *arena, const char *module,
 				 const char *name);
 /** xp_datum_reduce() - An instance: @form of @callable with @args (a TUPLE); fill in the rest if
- * any. */
+ *  any. */
 struct xp_datum *xp_datum_reduce(struct xp_datum_arena *arena, enum xp_datum_form form,
 				 const struct xp_datum *callable, const struct xp_datum *args);
 /** xp_datum_call() - The instance @module.@name(*args). */
@@ -260,8 +258,7 @@ struct xp_datum *xp_datum_object(struct xp_datum_arena *arena,
 				 const struct xp_datum_object_ops *ops, void *object,
 				 const struct xp_datum *original);
 
-/* ---- looking
- * -----------------------------------------------------------------------------------*/
+/* ---- looking ------------------------------------------------------------------------- */
 
 static inline bool xp_datum_is(const struct xp_datum *value, enum xp_datum_kind kind)
 {
@@ -278,25 +275,25 @@ static inline bool xp_datum_is_text(const struct xp_datum *value, const char *te
 }
 
 /** xp_datum_is_integer() - Whether @value is an int of any size, or a bool, which is an int in
- * Python. */
+ *  Python. */
 bool xp_datum_is_integer(const struct xp_datum *value);
 
 /** xp_datum_to_int64() - INT, BOOL. Return: 0; -EINVAL not an integer; -ERANGE a BIGINT. */
 XP_MUST_CHECK int xp_datum_to_int64(const struct xp_datum *value, int64_t *ret_value);
 /** xp_datum_to_double() - FLOAT or an integer of any size. Return: 0; -EINVAL; -ERANGE beyond a
- * double. */
+ *  double. */
 XP_MUST_CHECK int xp_datum_to_double(const struct xp_datum *value, double *ret_value);
 /** xp_datum_truth() - bool(value) for the types whose truth data decides; instances are true. */
 bool xp_datum_truth(const struct xp_datum *value);
 
 /** xp_datum_dict_get() - The value of the STR key @name in a DICT, NULL where absent; the last
- * counts. */
+ *  counts. */
 const struct xp_datum *xp_datum_dict_get(const struct xp_datum *dict, const char *name);
 
 /** xp_datum_is_global() - Whether @value is the name @module.@name (Python 3 naming). */
 bool xp_datum_is_global(const struct xp_datum *value, const char *module, const char *name);
 /** xp_datum_as_call() - The argument TUPLE of @value if it is @module.@name(...), else NULL. Any
- * form; an instance that was also filled (items, pairs, state) counts. */
+ *  form; an instance that was also filled (items, pairs, state) counts. */
 const struct xp_datum *xp_datum_as_call(const struct xp_datum *value, const char *module,
 					const char *name);
 /** xp_datum_as_slice() - Whether @value is a slice, and its three members. */
@@ -306,8 +303,7 @@ bool xp_datum_as_token(const struct xp_datum *value, const struct xp_datum *ret_
 /** xp_datum_as_proxy() - Whether @value is a RebuildProxy call: its func, Token and keywords. */
 bool xp_datum_as_proxy(const struct xp_datum *value, const struct xp_datum *ret_members[3]);
 
-/* ---- boxes ------------------------------------------------------------------------------------
- */
+/* ---- boxes --------------------------------------------------------------------------- */
 
 /** struct xp_datum_box - one retained value, in one heap block. Opaque. */
 struct xp_datum_box;
@@ -323,14 +319,14 @@ XP_MUST_CHECK int xp_datum_retain(const struct xp_datum *value, struct xp_datum_
 /** xp_datum_box_ref() - One more reference. Return: @box. */
 struct xp_datum_box *xp_datum_box_ref(struct xp_datum_box *box);
 /** xp_datum_box_unref() - One fewer; the last frees the block and releases its objects. NULL is
- * allowed. */
+ *  allowed. */
 void xp_datum_box_unref(struct xp_datum_box *box);
 /** xp_datum_box_value() - The value, valid while the caller holds a reference. */
 const struct xp_datum *xp_datum_box_value(const struct xp_datum_box *box);
 /** xp_datum_box_size() - Bytes that the block takes, for limits. */
 size_t xp_datum_box_size(const struct xp_datum_box *box);
 /** xp_datum_copy() - Deep copy into @arena, for a value whose box or arena goes away. NULL:
- * exhausted. */
+ *  exhausted. */
 struct xp_datum *xp_datum_copy(struct xp_datum_arena *arena, const struct xp_datum *value);
 
 /**

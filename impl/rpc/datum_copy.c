@@ -61,8 +61,7 @@ static struct xp_datum *constant(const struct xp_datum *node)
 	return &xp_datum_constants[xp_datum_constant_index(node)];
 }
 
-/* ---- first pass -------------------------------------------------------------------------------
- */
+/* ---- first pass ---------------------------------------------------------------------- */
 
 struct todo {
 	const struct xp_datum **nodes;
@@ -119,8 +118,7 @@ static int measure(const struct xp_datum *root, size_t *ret_size)
 	return rc;
 }
 
-/* ---- second pass ------------------------------------------------------------------------------
- */
+/* ---- second pass --------------------------------------------------------------------- */
 
 struct copy {
 	char *at; /* where the next node goes */
@@ -210,8 +208,7 @@ static void release(struct xp_datum_object *object)
 		object->ops->unref(object->object);
 }
 
-/* ---- boxes ------------------------------------------------------------------------------------
- */
+/* ---- boxes --------------------------------------------------------------------------- */
 
 static struct xp_datum_box constant_boxes[3] = {
     {.root = &xp_datum_constants[0]},
@@ -300,8 +297,7 @@ struct xp_datum *xp_datum_copy(struct xp_datum_arena *arena, const struct xp_dat
 	return rc == 0 ? (struct xp_datum *)(void *)block : NULL;
 }
 
-/* ---- depth ------------------------------------------------------------------------------------
- */
+/* ---- depth --------------------------------------------------------------------------- */
 
 struct level {
 	struct xp_datum **next;

@@ -14,8 +14,7 @@
 #define STEP_DIGITS 9
 #define STEP_VALUE  UINT32_C(1000000000)
 
-/* ---- text to number ---------------------------------------------------------------------------
- */
+/* ---- text to number ------------------------------------------------------------------ */
 
 static int parse_big(struct xp_datum_arena *arena, const char *digits, size_t count, bool negative,
 		     struct xp_datum **ret_value)
@@ -121,11 +120,10 @@ int xp_number_parse_float(const char *text, size_t size, double *ret_value)
 	return 0;
 }
 
-/* ---- number to text ---------------------------------------------------------------------------
- */
+/* ---- number to text ------------------------------------------------------------------ */
 
-/* The magnitude of a BIGINT as little-endian limbs. Return: how many, none of them a leading zero.
- */
+/* The magnitude of a BIGINT as little-endian limbs. Return: how many, none of them
+ *  a leading zero. */
 static size_t magnitude(const struct xp_datum *value, uint32_t *limb, size_t limbs)
 {
 	const unsigned char *bytes = (const unsigned char *)value->bytes;
@@ -280,8 +278,7 @@ size_t xp_number_format_float(double value, char text[XP_FLOAT_TEXT])
 	return at;
 }
 
-/* ---- integer to float -------------------------------------------------------------------------
- */
+/* ---- integer to float ---------------------------------------------------------------- */
 
 int xp_datum_to_double(const struct xp_datum *value, double *ret_value)
 {

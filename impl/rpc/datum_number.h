@@ -19,8 +19,8 @@ XP_MUST_CHECK int xp_number_parse_int(struct xp_datum_arena *arena, const char *
 				      struct xp_datum **ret_value);
 /* Parse a float as Python's float() does: decimal, exponent, inf, nan; in the C locale. -EINVAL. */
 XP_MUST_CHECK int xp_number_parse_float(const char *text, size_t size, double *ret_value);
-/* The decimal digits of an integer datum, NUL-terminated, from malloc. -EMSGSIZE too many; -ENOMEM.
- */
+/* The decimal digits of an integer datum, NUL-terminated, from malloc. -EMSGSIZE
+ *  too many; -ENOMEM. */
 XP_MUST_CHECK int xp_number_format_int(const struct xp_datum *value, char **ret_text);
 /* repr() of a float: the shortest text that reads back as the same. Return: its length. */
 size_t xp_number_format_float(double value, char text[XP_FLOAT_TEXT]);

@@ -2,12 +2,14 @@
 /*
  * dialect - which pickles a peer writes and can read
  *
- * The reader reports the dialect of each pickle; a server answers each client in the client's own.
- *   python 2  protocol at most 2; text that is ASCII travels as `str`, names are those of Python 2
- *   python 3  protocol 2 to 5; protocol 2 uses the names of Python 2 too, and has no bytes
- * A Python 3 (or C) peer that writes protocol 2 cannot be told from Python 2 unless the pickle
- * holds a `str` of Python 2, which every request of a stock 2.7 client does (its ident and method
- * name).
+ * Overview      The reader reports the dialect of each pickle; a server answers each client in the
+ *               client's own.
+ * Python 2      Protocol at most 2; text that is ASCII travels as `str`, names are those of Python
+ *               2.
+ * Python 3      Protocol 2 to 5; protocol 2 uses the names of Python 2 too, and has no bytes.
+ * Ambiguity     A Python 3 (or C) peer that writes protocol 2 cannot be told from Python 2 unless
+ *               the pickle holds a `str` of Python 2, which every request of a stock 2.7 client
+ *               does (its ident and method name).
  */
 #ifndef XPSHARE_RPC_DIALECT_H
 #define XPSHARE_RPC_DIALECT_H

@@ -3,12 +3,13 @@
  * frame - messages on a byte stream, as CPython's multiprocessing.connection writes them
  *
  * Layout        int32 length, big-endian, then the payload; or ff ff ff ff, uint64 length,
- * big-endian, then the payload (only for more than 0x7fffffff bytes). Other negative lengths are
- * malformed. Use           A server with many connections reads into a buffer that all of them
- * share, takes whole frames out with xp_frame_parse() and keeps only a torn rest per connection. A
- * client owns a struct xp_frame_buffer, which does that by itself. Limits        A length above the
- * limit is refused when its header is read, before anything is allocated; memory grows with the
- * bytes that arrive, never with those announced.
+ *               big-endian, then the payload (only for more than 0x7fffffff bytes). Other negative
+ *               lengths are malformed.
+ * Use           A server with many connections reads into a buffer that all of them share, takes
+ *               whole frames out with xp_frame_parse() and keeps only a torn rest per connection. A
+ *               client owns a struct xp_frame_buffer, which does that by itself.
+ * Limits        A length above the limit is refused when its header is read, before anything is
+ *               allocated; memory grows with the bytes that arrive, never with those announced.
  */
 #ifndef XPSHARE_RPC_FRAME_H
 #define XPSHARE_RPC_FRAME_H

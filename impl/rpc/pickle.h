@@ -3,18 +3,22 @@
  * pickle - datum from and to the bytes of CPython's pickle, protocols 0 to 5
  *
  * Overview      The reader turns a pickle into inert data: nothing is imported, called or looked
- * up. The writer turns a datum into a pickle of the dialect that the peer understands. Use One
- * reader and one writer per server or connection; both keep their memory between uses. rc =
- * xp_pickle_read(&reader, &arena, payload, size, 0, &request); if (rc < 0) ... reader.error.text
- * says what, reader.error.offset where dialect = reader.dialect; rc = xp_pickle_write(&writer,
- * reply, dialect, XP_FRAME_HEADER_MAX); Normal forms  What the protocols spell differently is one
- * datum: bytes (`_codecs.encode` in protocol 2), bytearray, set and frozenset (calls before
- * protocol 4), `builtins.list([...])`. All other calls stay XP_DATUM_REDUCE nodes. Limits struct
- * xp_pickle_limits; a pickle that exceeds one is refused with -EMSGSIZE before the memory is spent.
- * Sharing stays sharing: a pickle of n bytes makes O(n) memory, whatever it says. Refused EXT1-4,
- * PERSID, BINPERSID, NEXT_BUFFER, READONLY_BUFFER: they mean something outside the pickle. A call
- * made only for its side effect (`state_setter` of Python 3.8): data cannot hold it, and dropping
- * it would change the value.
+ *               up. The writer turns a datum into a pickle of the dialect that the peer
+ *               understands.
+ * Use           One reader and one writer per server or connection; both keep their memory between
+ *               uses.
+ *                   rc = xp_pickle_read(&reader, &arena, payload, size, 0, &request);
+ *                   if (rc < 0) ... reader.error.text says what, reader.error.offset where
+ *                   rc = xp_pickle_write(&writer, reply, reader.dialect, XP_FRAME_HEADER_MAX, 0);
+ * Normal forms  What the protocols spell differently is one datum: bytes (`_codecs.encode` in
+ *               protocol 2), bytearray, set and frozenset (calls before protocol 4),
+ *               `builtins.list([...])`. All other calls stay XP_DATUM_REDUCE nodes.
+ * Limits        struct xp_pickle_limits; a pickle that exceeds one is refused with -EMSGSIZE before
+ *               the memory is spent. Sharing stays sharing: a pickle of n bytes makes O(n) memory,
+ *               whatever it says.
+ * Refused       EXT1-4, PERSID, BINPERSID, NEXT_BUFFER, READONLY_BUFFER: they mean something
+ *               outside the pickle. A call made only for its side effect (`state_setter` of Python
+ *               3.8): data cannot hold it, and dropping it would change the value.
  */
 #ifndef XPSHARE_RPC_PICKLE_H
 #define XPSHARE_RPC_PICKLE_H
@@ -100,8 +104,8 @@ XP_MUST_CHECK int xp_pickle_read(struct xp_pickle_reader *reader, struct xp_datu
 				 const void *data, size_t size, unsigned flags,
 				 struct xp_datum **ret_value);
 
-/* Bytes from which a string is not copied into the output but sent from where it lies, if allowed.
- */
+/* Bytes from which a string is not copied into the output but sent from where it
+ *  lies, if allowed. */
 #define XP_PICKLE_BORROW_MIN ((size_t)32 << 10)
 
 /** struct xp_pickle_writer - fields above the line are results, those below are private. */
