@@ -6,8 +6,8 @@
  *               code, and listed once, in catalog/. The conformance suite and the benchmark iterate
  *               that list and never name a mechanism: a new implementation inherits every case and
  *               every workload.
- * Use           parent: xp_impl_make(impl, place, params, &object); fork; use object.as.lock in
- *               both;
+ * Use           parent: xp_object_make(impl, place, params, &object); fork; use object.as.lock
+ *               in both;
  *               every process: xp_object_drop(&object) before it exits, the maker last.
  * Memory        struct xp_object is a handle of this process. It is copied by fork and stays valid
  *               there; a managed one notices the fork and connects anew by itself.

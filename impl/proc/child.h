@@ -2,11 +2,11 @@
 /*
  * child - one forked process that never outlives its parent and never surprises it
  *
- * Overview      xp_child_start() forks and runs a function in the child, which ends with _exit(),
- * so that nothing of the parent's is flushed or torn down twice. The child gets SIGKILL when its
- *               parent thread dies. A pidfd stands for it: no pid is ever signalled after its
- * reuse. Death         Of the child, in any way, ends xp_child_wait() with the status of
- * waitpid(2).
+ * Overview      xp_child_start() forks and runs a function in the child, which ends with _exit(), so
+ *               that nothing of the parent's is flushed or torn down twice. The child gets SIGKILL
+ *               when the thread that started it dies. A pidfd stands for it: no pid is ever
+ *               signalled after its reuse.
+ * Death         Of the child, in any way, ends xp_child_wait() with the status of waitpid(2).
  */
 #ifndef XPSHARE_PROC_CHILD_H
 #define XPSHARE_PROC_CHILD_H

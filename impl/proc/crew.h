@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * crew - several members that run the same function, start together and report through shared
- * memory
+ * crew - several members that run the same function, start together and report in shared memory
  *
  * Overview      A crew of up to XP_CREW_MAX members, each carried by a process (the default) or by
- * a thread (for sanitizers that see nothing across processes). Members are started, warm up, arrive
- *               at the start gate, and go on together once the leader opens it. Order between
- * members is made by checkpoints, never by sleeping. Results travel in the tally page. Use leader:
- * xp_crew_start(); xp_crew_open_gate(); xp_crew_join(); xp_crew_fini(). member: [warm up]
- * xp_member_arrive(); work; me->tally->count[0] = ...; return 0. member: xp_member_reach(me, 3);
- * leader or other: xp_crew_await(crew, index, 3, deadline). Memory        The tally page is one
- * anonymous shared mapping; each member's part is isolated by XP_ISOLATION, so that counting does
- * not disturb what is measured. Death         Of a member: seen by xp_crew_join() (its status) and
- * by xp_crew_await() (-ESRCH), never a hang. Of the leader: process members are killed
- * (PR_SET_PDEATHSIG).
+ *               a thread (for sanitizers that see nothing across processes). Members are started,
+ *               warm up, arrive at the start gate, and go on together once the leader opens it.
+ *               Order between members is made by checkpoints, never by sleeping. Results travel in
+ *               the tally page.
+ * Use           leader: xp_crew_start(); xp_crew_open_gate(); xp_crew_join(); xp_crew_fini().
+ *               member: [warm up] xp_member_arrive(); work; me->tally->count[0] = ...; return 0.
+ *               member: xp_member_reach(me, 3);
+ *               leader or other member: xp_crew_await(crew, index, 3, deadline).
+ * Memory        The tally page is one anonymous shared mapping; each member's part is isolated by
+ *               XP_ISOLATION, so that counting does not disturb what is measured.
+ * Death         Of a member: seen by xp_crew_join() (its status) and by xp_crew_await() (-ESRCH),
+ *               never a hang. Of the leader: process members are killed (PR_SET_PDEATHSIG).
  */
 #ifndef XPSHARE_PROC_CREW_H
 #define XPSHARE_PROC_CREW_H
