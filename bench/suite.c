@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/suite.h"
+
+#include "bench/gbench.h"
+#include "bench/stats.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Operations of an each pass at most: enough for four nines with a hundred samples beyond. */
+#define EACH_MAX 2000000
+
+static struct xb_entry *entry_named(const struct xb_suite *suite, const char *name)
+{
+	for (size_t i = 0; i < suite->count; i++)
+		if (strcmp(suite->entries[i].c->name, name) == 0)
+			return &suite->entries[i];
+	return NULL;
+}
+
+static void select_case(struct xb_suite *suite, const struct xb_case *c)
+{
+	if (!entry_named(suite, c->name))
+		suite->entries[suite->count++] = (struct xb_entry){.suite = suite, .c = c};
+}
+
+static int select_all(struct xb_suite *suite, const char *filter)
+{
+	struct xb_matrix *matrix = suite->matrix;
+
+	suite->entries = calloc(matrix->count + 1, sizeof(*suite->entries));
+	if (!suite->entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < matrix->count; i++) {
+		const struct xb_case *c = matrix->cases[i];
+		int matches = xb_gbench_matches(filter, c->name);
+		if (matches < 0)
+			return matches;
+		if (!matches)
+			continue;
+		/* No figure without the floor of the same placement in the same run. */
+		const struct xb_case *floor = c->floor[0] ? xb_matrix_find(matrix, c->floor) : NULL;
+		if (floor)
+			select_case(suite, floor);
+		select_case(suite, c);
+	}
+	return suite->count ? 0 : -ENOENT;
+}
+
+static int open_records(struct xb_suite *suite)
+{
+	char path[4096];
+
+	if (mkdir(suite->plan.out, 0777) < 0 && errno != EEXIST)
+		return -errno;
+	snprintf(path, sizeof(path), "%s/hgrm", suite->plan.out);
+	if (mkdir(path, 0777) < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "%s/bench.json", suite->plan.out);
+	suite->records = fopen(path, "wxe");
+	return suite->records ? 0 : -errno;
+}
+
+int xb_suite_open(struct xb_suite *suite, const struct xb_suite_plan *plan,
+		  struct xb_matrix *matrix, const char *filter)
+{
+	*suite = (struct xb_suite){.plan = *plan, .matrix = matrix, .begin_ns = xb_now()};
+	int rc = select_all(suite, filter);
+	if (rc == 0 && plan->out)
+		rc = open_records(suite);
+	return rc;
+}
+
+static void keep_call(struct xb_entry *entry, const struct xb_figures *figures)
+{
+	if (entry->call_count == entry->call_room) {
+		entry->call_room = entry->call_room ? 2 * entry->call_room : 16;
+		entry->calls = realloc(entry->calls, entry->call_room * sizeof(*entry->calls));
+		xp_assert(entry->calls);
+	}
+	entry->calls[entry->call_count++] = *figures;
+}
+
+/* Google Benchmark asks for a number that it has not asked for before: a new search. */
+static void begin_number(struct xb_entry *entry, int64_t n)
+{
+	if (entry->n == n)
+		return;
+	entry->n = n;
+	entry->call_count = 0;
+	if (entry->hist)
+		xb_hist_init(entry->hist);
+}
+
+static int take_distribution(struct xb_entry *entry, struct xb_session *session, int64_t n,
+			     char *error)
+{
+	struct xb_figures ignored;
+
+	if (!entry->hist) {
+		entry->hist = malloc(sizeof(*entry->hist));
+		xp_assert(entry->hist);
+		xb_hist_init(entry->hist);
+	}
+	return xb_session_run(session, XB_PASS_EACH, n < EACH_MAX ? n : EACH_MAX, entry->hist,
+			      &ignored, error);
+}
+
+static void show_progress(const struct xb_entry *entry)
+{
+	const struct xb_suite *suite = entry->suite;
+	FILE *to = suite->plan.progress;
+
+	if (to) {
+		fprintf(to, "\r\033[K%zu/%zu  %lld s  %.70s", suite->finished, suite->count,
+			(long long)((xb_now() - suite->begin_ns) / 1000000000), entry->c->name);
+		fflush(to);
+	}
+}
+
+double xb_suite_body(void *arg, int64_t n, char *error)
+{
+	struct xb_entry *entry = arg;
+	struct xb_session session;
+	struct xb_figures figures = {0};
+	int64_t begin = xb_now();
+
+	if (xb_interrupted) {
+		snprintf(error, XB_FAIL_TEXT, "interrupted");
+		return -1;
+	}
+	if (entry->unsupported) {
+		snprintf(error, XB_FAIL_TEXT, "%s", entry->error);
+		return -1;
+	}
+	show_progress(entry);
+	begin_number(entry, n);
+	int rc = xb_session_open(&session, entry->c, error);
+	if (rc == 0) {
+		rc = xb_session_run(&session, XB_PASS_BATCH, n, NULL, &figures, error);
+		/* Searches are too short to be worth a distribution; the last one is not. */
+		bool full = figures.total_ns >= entry->suite->plan.window_s * 1e9 / 2;
+		if (rc == 0 && entry->c->workload->distribution && full)
+			rc = take_distribution(entry, &session, n, error);
+		xb_session_close(&session);
+	}
+	entry->seconds += (double)(xb_now() - begin) / 1e9;
+	if (rc < 0) {
+		entry->unsupported = rc == -ENOTSUP;
+		snprintf(entry->error, sizeof(entry->error), "%s", error);
+		return -1;
+	}
+	keep_call(entry, &figures);
+	/* The members may have rounded the number of operations up or down. */
+	return figures.ns / 1e9 * (double)n / (double)figures.ops;
+}
+
+/* The value of a repetition in the unit of the record. */
+static double in_unit(const struct xb_entry *entry, const struct xb_figures *f)
+{
+	double per_op = f->ns / (double)f->ops;
+
+	switch (entry->c->workload->metric) {
+	case XB_METRIC_ITEMS:
+		return 1e9 / per_op;
+	case XB_METRIC_BYTES:
+		return (double)f->bytes / (f->ns / 1e9);
+	default:
+		return per_op;
+	}
+}
+
+static int write_hgrm(const struct xb_entry *entry, json_t *record)
+{
+	char file[XB_NAME_MAX + 8], path[4096];
+
+	if (!entry->hist || entry->hist->total == 0)
+		return 0;
+	snprintf(file, sizeof(file), "%s.hgrm", entry->c->name);
+	for (char *at = file; *at; at++)
+		if (*at == '/' || *at == ':')
+			*at = '_';
+	snprintf(path, sizeof(path), "%s/hgrm/%s", entry->suite->plan.out, file);
+	FILE *out = fopen(path, "wxe");
+	if (!out)
+		return -errno;
+	int rc = xb_hist_write(entry->hist, out);
+	if (fclose(out) != 0)
+		rc = -EIO;
+	snprintf(path, sizeof(path), "hgrm/%s", file);
+	json_object_set_new(record, "hgrm", json_string(path));
+	return rc;
+}
+
+/* 1234567 as "1.23 M": three digits are what a line can promise. */
+static void print_value(FILE *out, double value, const char *unit)
+{
+	static const char *const rates[] = {"", "k", "M", "G", "T"};
+	static const char *const times[] = {"ns", "us", "ms", "s"};
+	bool time = strcmp(unit, "ns") == 0;
+	const char *short_unit = strcmp(unit, "bytes/s") == 0 ? "B/s"
+				 : strcmp(unit, "bytes") == 0 ? "B"
+							      : unit;
+	int last = time ? 3 : 4, i = 0;
+
+	while (value >= 999.5 && i < last) {
+		value /= 1000;
+		i++;
+	}
+	int digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+	if (time)
+		fprintf(out, "%7.*f %-9s", digits, value, times[i]);
+	else
+		fprintf(out, "%7.*f %s%-*s", digits, value, rates[i], 9 - (i > 0), short_unit);
+}
+
+static void print_line(FILE *out, const struct xb_entry *entry, const json_t *record,
+		       const struct xb_verdict *verdict)
+{
+	const char *unit = xb_metric_unit(entry->c->workload->metric);
+	const json_t *limit = json_object_get(record, "floor");
+
+	fprintf(out, "%-64s ", entry->c->name);
+	print_value(out, entry->value, unit);
+	if (json_object_get(record, "p99"))
+		fprintf(out, " p99 "),
+		    print_value(out, json_number_value(json_object_get(record, "p99")), unit);
+	else
+		fprintf(out, " %21s", "");
+	if (limit)
+		fprintf(out, " %7.2f x floor", json_number_value(json_object_get(limit, "ratio")));
+	if (verdict->validity != XB_VALID)
+		fprintf(out, "  %s: %s", xb_validity_name(verdict->validity), verdict->why[0]);
+	fprintf(out, "\n");
+	fflush(out);
+}
+
+static int write_entry(struct xb_entry *entry, const struct xb_entry *floor)
+{
+	struct xb_suite *suite = entry->suite;
+	struct xb_verdict verdict;
+	int rc = 0;
+
+	entry->written = true;
+	if (entry->run_count == 0) {
+		xb_matrix_absent(suite->matrix, entry->error, "%s", entry->c->name);
+		if (!entry->unsupported && !xb_interrupted) {
+			suite->failed++;
+			fprintf(stderr, "%sxpbench: %s: %s\n",
+				suite->plan.progress ? "\r\033[K" : "", entry->c->name,
+				entry->error);
+		}
+		return 0;
+	}
+	json_t *record = xb_record_of(entry, floor && floor->run_count ? floor : NULL, &verdict);
+	suite->written[verdict.validity]++;
+	if (suite->records) {
+		rc = write_hgrm(entry, record);
+		char *line = json_dumps(record, JSON_COMPACT | JSON_REAL_PRECISION(10));
+		if (!line || fprintf(suite->records, "%s\n", line) < 0 ||
+		    fflush(suite->records) != 0)
+			rc = -EIO;
+		free(line);
+	}
+	if (suite->plan.progress)
+		fprintf(suite->plan.progress, "\r\033[K");
+	if (suite->plan.lines)
+		print_line(suite->plan.lines, entry, record, &verdict);
+	json_decref(record);
+	free(entry->hist);
+	entry->hist = NULL;
+	return rc;
+}
+
+/* Write every finished entry whose floor is known, or all that are finished. */
+static int write_ready(struct xb_suite *suite, bool all)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < suite->count; i++) {
+		struct xb_entry *entry = &suite->entries[i];
+		if (!entry->done || entry->written)
+			continue;
+		const struct xb_entry *floor =
+		    entry->c->floor[0] ? entry_named(suite, entry->c->floor) : NULL;
+		if (floor && !floor->done && !all)
+			continue;
+		int rc = write_entry(entry, floor);
+		if (rc < 0) {
+			fprintf(stderr, "xpbench: cannot write the record of %s: %s\n",
+				entry->c->name, strerror(-rc));
+			result = rc;
+		}
+	}
+	return result;
+}
+
+void xb_suite_result(void *context, const struct xb_gbench_result *result)
+{
+	struct xb_suite *suite = context;
+	struct xb_entry *entry = result->arg;
+
+	entry->runs = calloc(entry->call_count + 1, sizeof(*entry->runs));
+	xp_assert(entry->runs);
+	/* The search ends with the first repetition: calls with the final number are repetitions. */
+	for (size_t i = 0; i < entry->call_count; i++)
+		entry->runs[i] = in_unit(entry, &entry->calls[i]);
+	entry->run_count = entry->call_count;
+	entry->failed = xb_interrupted ? 0 : result->calls - result->count;
+	if (result->count == 0)
+		entry->run_count = 0;
+	if (result->error && !entry->error[0])
+		snprintf(entry->error, sizeof(entry->error), "%s", result->error);
+	if (entry->run_count)
+		entry->value = xb_interval_of(entry->runs, entry->run_count, 0).median;
+	entry->done = true;
+	suite->finished++;
+	(void)!write_ready(suite, false);
+}
+
+int xb_suite_close(struct xb_suite *suite)
+{
+	int rc = suite->entries ? write_ready(suite, true) : 0;
+
+	for (size_t i = 0; i < suite->count; i++) {
+		free(suite->entries[i].calls);
+		free(suite->entries[i].runs);
+		free(suite->entries[i].hist);
+	}
+	free(suite->entries);
+	if (suite->records && fclose(suite->records) != 0)
+		rc = -EIO;
+	suite->entries = NULL;
+	suite->records = NULL;
+	suite->count = 0;
+	return rc;
+}
