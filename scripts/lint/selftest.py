@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """selftest - each lint reports a small file that breaks its rule, and nothing about one that does not.
 
-usage: selftest.py LINT    (rules, headers, clauses, format, tidy)
+usage: selftest.py LINT    (rules, headers, clauses, format, tidy, analyzer)
 """
 import contextlib
 import io
@@ -94,6 +94,9 @@ BAD = {
     "tidy": [("misplaced bracket", {"impl/base/bad.c": SPDX
               + "#include <stdlib.h>\n#include <string.h>\nchar *f(const char *s);\n"
               + "char *f(const char *s)\n{\n\treturn malloc(strlen(s + 1));\n}\n"}, "bad.c:7")],
+    "analyzer": [("use after free", {"impl/base/bad.c": SPDX + "#include <stdlib.h>\nint f(void);\n"
+                  + "int f(void)\n{\n\tint *p = calloc(1, 4);\n\tfree(p);\n\treturn *p;\n}\n"},
+                  "bad.c:8")],
 }
 
 
@@ -123,7 +126,8 @@ def findings(lint, files):
                 "headers": lambda: headers.check(root, os.path.join(build, "view"), "cc"),
                 "clauses": lambda: clauses.check(root),
                 "format": lambda: formatting.check(root),
-                "tidy": lambda: tidy.check(root, build),
+                "tidy": lambda: tidy.check(root, build, "config"),
+                "analyzer": lambda: tidy.check(root, build, "analyzer"),
             }[lint]()[0]
 
 
