@@ -2,6 +2,7 @@
 #include "xpshare/rpc/datum.h"
 
 #include "xpshare/rpc/datum_walk.h"
+#include "xpshare/rpc/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -100,18 +101,26 @@ static struct xp_datum *node(struct xp_datum_arena *arena, enum xp_datum_kind ki
 	return made;
 }
 
-/* One more parent for @child. Two uses make it shared; so does one use by a container that existed
- *  before it, which is how a cycle comes about (invariant 4). */
-static struct xp_datum *adopt(const struct xp_datum *child, bool may_close_cycle)
+/* One more parent for @child: two uses make it shared. */
+static struct xp_datum *adopt(const struct xp_datum *child)
 {
 	struct xp_datum *mine = (struct xp_datum *)(uintptr_t)child;
 
 	if (!(mine->flags & XP_DATUM_FROZEN)) {
-		if (mine->flags & XP_DATUM_USED || (may_close_cycle && !xp_datum_is_leaf(mine)))
+		if (mine->flags & XP_DATUM_USED)
 			mine->flags |= XP_DATUM_SHARED;
 		mine->flags |= XP_DATUM_USED;
 	}
 	return mine;
+}
+
+/* The same for a child that joins an existing @container. That is how a cycle comes about, and it passes
+ * through @container then, which has to be found again when it is met there (invariant 4). */
+static struct xp_datum *join(struct xp_datum *container, const struct xp_datum *child)
+{
+	if (!xp_datum_is_leaf(child))
+		container->flags |= XP_DATUM_SHARED;
+	return adopt(child);
 }
 
 struct xp_datum xp_datum_constants[3] = {
@@ -178,15 +187,6 @@ struct xp_datum *xp_datum_float(struct xp_datum_arena *arena, double value)
 	return made;
 }
 
-static bool is_ascii(const char *text, size_t size)
-{
-	for (size_t i = 0; i < size; i++) {
-		if ((unsigned char)text[i] >= 0x80)
-			return false;
-	}
-	return true;
-}
-
 struct xp_datum *xp_datum_str(struct xp_datum_arena *arena, const char *text)
 {
 	return xp_datum_str_n(arena, text, strlen(text));
@@ -198,7 +198,7 @@ struct xp_datum *xp_datum_str_n(struct xp_datum_arena *arena, const char *text, 
 
 	if (made) {
 		made->kind = XP_DATUM_STR;
-		made->flags |= is_ascii(text, size) ? XP_DATUM_ASCII : 0;
+		made->flags |= xp_utf8_is_ascii(text, size) ? XP_DATUM_ASCII : 0;
 	}
 	return made;
 }
@@ -250,7 +250,7 @@ struct xp_datum *xp_datum_borrow(struct xp_datum_arena *arena, enum xp_datum_kin
 	if (made) {
 		made->size = size;
 		made->bytes = bytes;
-		if (kind == XP_DATUM_STR && is_ascii(bytes, size))
+		if (kind == XP_DATUM_STR && xp_utf8_is_ascii(bytes, size))
 			made->flags |= XP_DATUM_ASCII;
 	}
 	return made;
@@ -277,7 +277,7 @@ struct xp_datum *xp_datum_container(struct xp_datum_arena *arena, enum xp_datum_
 void xp_datum_put(struct xp_datum *container, size_t index, const struct xp_datum *child)
 {
 	xp_assert(!(container->flags & XP_DATUM_FROZEN));
-	container->items[index] = adopt(child, false);
+	container->items[index] = adopt(child);
 }
 
 static struct xp_datum *filled(struct xp_datum_arena *arena, enum xp_datum_kind kind, size_t count,
@@ -288,7 +288,7 @@ static struct xp_datum *filled(struct xp_datum_arena *arena, enum xp_datum_kind 
 	for (size_t i = 0; made && i < count; i++) {
 		if (!items[i])
 			return NULL;
-		made->items[i] = adopt(items[i], false);
+		made->items[i] = adopt(items[i]);
 	}
 	return made;
 }
@@ -322,19 +322,19 @@ struct xp_datum *xp_datum_dict(struct xp_datum_arena *arena)
 	return xp_datum_container(arena, XP_DATUM_DICT, 0);
 }
 
-/* Room for @more slots after the @used ones; the array doubles, in place where it is the arena's
- *  last. */
-static int grow(struct xp_datum_arena *arena, struct xp_datum *container, size_t used, size_t more)
+int xp_datum_reserve(struct xp_datum_arena *arena, struct xp_datum *container, size_t used,
+		     size_t more)
 {
 	xp_assert(!(container->flags & XP_DATUM_FROZEN));
 	if (used + more <= container->room)
 		return 0;
 
-	size_t room = used < 4 ? 8 : 2 * used;
+	size_t room = used == 0 ? 4 : 2 * used;
 	if (room < used + more)
 		room = used + more;
 	if (room > UINT32_MAX)
 		return -ENOMEM;
+	/* The array doubles, in place where it is the last thing in the arena. */
 	struct xp_datum **items = container->items;
 	if (container->room > 0 && (char *)(items + container->room) == arena->at &&
 	    (size_t)(arena->end - arena->at) >= (room - container->room) * sizeof(*items)) {
@@ -355,10 +355,10 @@ int xp_datum_append(struct xp_datum_arena *arena, struct xp_datum *list,
 		    const struct xp_datum *item)
 {
 	xp_assert(list->kind == XP_DATUM_LIST || list->kind == XP_DATUM_SET);
-	int rc = item ? grow(arena, list, list->count, 1) : -ENOMEM;
+	int rc = item ? xp_datum_reserve(arena, list, list->count, 1) : -ENOMEM;
 
 	if (rc == 0)
-		list->items[list->count++] = adopt(item, true);
+		list->items[list->count++] = join(list, item);
 	return rc;
 }
 
@@ -366,11 +366,11 @@ int xp_datum_set_item(struct xp_datum_arena *arena, struct xp_datum *dict,
 		      const struct xp_datum *key, const struct xp_datum *value)
 {
 	xp_assert(dict->kind == XP_DATUM_DICT);
-	int rc = key && value ? grow(arena, dict, 2 * dict->count, 2) : -ENOMEM;
+	int rc = key && value ? xp_datum_reserve(arena, dict, 2 * dict->count, 2) : -ENOMEM;
 
 	if (rc == 0) {
-		dict->items[2 * dict->count] = adopt(key, true);
-		dict->items[2 * dict->count + 1] = adopt(value, true);
+		dict->items[2 * dict->count] = join(dict, key);
+		dict->items[2 * dict->count + 1] = join(dict, value);
 		dict->count++;
 	}
 	return rc;
@@ -398,7 +398,7 @@ struct xp_datum *xp_datum_reduce(struct xp_datum_arena *arena, enum xp_datum_for
 	if (!made || !reduce || !callable || !args)
 		return NULL;
 	*reduce = (struct xp_datum_reduce){
-	    .form = form, .callable = adopt(callable, false), .args = adopt(args, false)};
+	    .form = form, .callable = adopt(callable), .args = adopt(args)};
 	made->reduce = reduce;
 	return made;
 }
@@ -438,7 +438,7 @@ struct xp_datum *xp_datum_token(struct xp_datum_arena *arena, const struct xp_da
 
 	if (!state || !made)
 		return NULL;
-	made->reduce->state = adopt(state, false);
+	made->reduce->state = adopt(state);
 	return made;
 }
 
@@ -451,10 +451,8 @@ struct xp_datum *xp_datum_object(struct xp_datum_arena *arena,
 
 	if (!made || !leaf || !original)
 		return NULL;
-	*leaf = (struct xp_datum_object){.ops = ops,
-					 .object = object,
-					 .original = adopt(original, false),
-					 .next = arena->objects};
+	*leaf = (struct xp_datum_object){
+	    .ops = ops, .object = object, .original = adopt(original), .next = arena->objects};
 	ops->ref(object);
 	arena->objects = leaf;
 	made->object = leaf;

@@ -29,7 +29,7 @@
  *               (2) An integer that fits 64 bits is INT, never BIGINT, and a BIGINT has
  *                   no redundant sign byte.
  *               (3) STR is valid UTF-8, where surrogates are allowed ("surrogatepass").
- *               (4) A cycle passes through at least one flagged node.
+ *               (4) A cycle passes through a LIST, DICT, SET or REDUCE that is flagged.
  * Threads       A box may be read, referenced and released by any thread. An arena belongs to one.
  */
 #ifndef XPSHARE_RPC_DATUM_H

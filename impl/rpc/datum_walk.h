@@ -61,6 +61,10 @@ static inline bool xp_datum_is_mutable(const struct xp_datum *node)
 	       node->kind == XP_DATUM_REDUCE;
 }
 
+/* Make room for @more slots after the first @used of a LIST, SET or DICT of @arena. 0, -ENOMEM. */
+XP_MUST_CHECK int xp_datum_reserve(struct xp_datum_arena *arena, struct xp_datum *container,
+				   size_t used, size_t more);
+
 /* False, True, None: the only nodes of their kinds in a box. Never written to. */
 extern struct xp_datum xp_datum_constants[3];
 

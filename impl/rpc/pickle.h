@@ -112,21 +112,26 @@ XP_MUST_CHECK int xp_pickle_read(struct xp_pickle_reader *reader, struct xp_datu
 struct xp_pickle_writer {
 	struct iovec *parts; /* the output: part 0 begins with the reserved bytes */
 	int part_count;
-	size_t size; /* of the pickle, without the reserve */
-	struct xp_pickle_error error;
+	size_t size;		      /* of the pickle, without the reserve */
+	struct xp_pickle_error error; /* offset: of the output */
 	/* private */
+	struct xp_dialect dialect;
+	unsigned flags;
 	char *buffer;
-	size_t used;
+	size_t used; /* of buffer */
 	size_t room;
+	size_t lent;  /* bytes of parts that lie elsewhere */
+	size_t piece; /* where in buffer the current part began */
+	int parts_room;
 	size_t max_bytes;
 	unsigned max_depth;
-	int parts_room;
-	struct xp_pickle_slot *slots;
-	size_t slots_room;
-	size_t memo_count;
-	uint32_t generation;
-	struct xp_pickle_step *steps;
+	struct xp_pickle_step *steps; /* containers that are open */
+	size_t depth;
 	size_t steps_room;
+	struct xp_pickle_memo *memo; /* shared nodes written so far */
+	size_t memo_count;
+	size_t memo_room;
+	uint32_t generation; /* slots of the memo with another one are free */
 };
 
 enum {
@@ -135,7 +140,10 @@ enum {
 	XP_PICKLE_PARTS = 1,
 };
 
-/** xp_pickle_writer_init() - Limits of 0 are the defaults of the reader. Allocates nothing. */
+/* A value as deep as the reader allows still fits into a reply, which nests it further. */
+#define XP_PICKLE_WRITE_DEPTH (XP_PICKLE_MAX_DEPTH + 32)
+
+/** xp_pickle_writer_init() - 0: XP_PICKLE_MAX_BYTES, XP_PICKLE_WRITE_DEPTH. Allocates nothing. */
 void xp_pickle_writer_init(struct xp_pickle_writer *writer, size_t max_bytes, unsigned max_depth);
 void xp_pickle_writer_fini(struct xp_pickle_writer *writer);
 
