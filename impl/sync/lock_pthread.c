@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "xpshare/sync/lock_pthread.h"
+
+#include "xpshare/sync/ref.h"
+
+int xp_mutex_init(pthread_mutex_t *mutex)
+{
+	pthread_mutexattr_t how;
+	int rc = pthread_mutexattr_init(&how);
+
+	if (rc == 0)
+		rc = pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED);
+	if (rc == 0)
+		rc = pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST);
+	if (rc == 0)
+		rc = pthread_mutexattr_settype(&how, PTHREAD_MUTEX_ERRORCHECK);
+	if (rc == 0)
+		rc = pthread_mutex_init(mutex, &how);
+	pthread_mutexattr_destroy(&how);
+	return -rc;
+}
+
+/* The answer of a lock call: a lock whose owner died is made usable again at once. */
+static int answer(pthread_mutex_t *mutex, int rc)
+{
+	if (rc == EOWNERDEAD)
+		pthread_mutex_consistent(mutex);
+	return -rc;
+}
+
+int xp_mutex_acquire_until(pthread_mutex_t *mutex, const struct timespec *deadline)
+{
+	return answer(mutex, deadline ? pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, deadline)
+				      : pthread_mutex_lock(mutex));
+}
+
+static int op_acquire_until(void *self, const struct timespec *deadline)
+{
+	return xp_mutex_acquire_until(((struct xp_sync_ref *)self)->shared, deadline);
+}
+
+static int op_try_acquire(void *self)
+{
+	pthread_mutex_t *mutex = ((struct xp_sync_ref *)self)->shared;
+	int rc = answer(mutex, pthread_mutex_trylock(mutex));
+
+	return rc == -EDEADLK ? -EBUSY : rc;
+}
+
+static int op_release(void *self)
+{
+	return -pthread_mutex_unlock(((struct xp_sync_ref *)self)->shared);
+}
+
+static const struct xp_lock_ops ops = {
+    .acquire_until = op_acquire_until, .try_acquire = op_try_acquire, .release = op_release};
+
+static int make(const struct xp_impl *impl, struct xp_place *place, const struct xp_params *params,
+		struct xp_object *ret_object)
+{
+	struct xp_object object = {.impl = impl};
+	struct xp_sync_ref *ref;
+
+	/* How it waits, and in which order, is the C library's own affair. */
+	if (params->fair || params->strategy == XP_STRATEGY_SPIN)
+		return -ENOTSUP;
+	int rc = xp_sync_ref_make(place, params, sizeof(pthread_mutex_t), &ref);
+	if (rc < 0)
+		return rc;
+	object.owner = ref;
+	rc = xp_mutex_init(ref->shared);
+	if (rc < 0) {
+		xp_sync_ref_drop(&object);
+		return rc;
+	}
+	object.as.lock = (struct xp_lock){.ops = &ops, .self = ref};
+	*ret_object = object;
+	return 0;
+}
+
+const struct xp_impl xp_impl_lock_pthread = {
+    .name = "lock/pthread",
+    .title = "process-shared robust mutex of the C library",
+    .kind = XP_KIND_LOCK,
+    .scope = XP_SCOPE_INHERITED,
+    .caps = XP_CAP_ROBUST | XP_CAP_OWNED,
+    .make = make,
+    .drop = xp_sync_ref_drop,
+};

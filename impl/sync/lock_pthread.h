@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lock_pthread - a robust process-shared mutex of the C library
+ *
+ * Overview      lock/pthread: what POSIX offers, and what our own locks are measured against.
+ *               PTHREAD_PROCESS_SHARED, PTHREAD_MUTEX_ROBUST, error-checking, so that a holder that
+ *               calls again is told and does not wait for itself.
+ * Death         Of a holder: -EOWNERDEAD for the next, who holds it. The mutex is made consistent at
+ *               once; what it protects is the caller's to repair.
+ * Trust         While it is held, a mutex contains pointers that its owner follows: garbage that a
+ *               peer writes over it can crash the owner. Not so lock/futex.
+ */
+#ifndef XPSHARE_SYNC_LOCK_PTHREAD_H
+#define XPSHARE_SYNC_LOCK_PTHREAD_H
+
+#include "xpshare/kind/object.h"
+
+#include <pthread.h>
+
+/** xp_mutex_init() - A process-shared robust mutex. Return: 0 or -errno. */
+XP_MUST_CHECK int xp_mutex_init(pthread_mutex_t *mutex);
+
+/** xp_mutex_acquire_until() - Return: 0; -EOWNERDEAD (held, consistent); -ETIMEDOUT; -EDEADLK. */
+XP_MUST_CHECK int xp_mutex_acquire_until(pthread_mutex_t *mutex, const struct timespec *deadline);
+
+extern const struct xp_impl xp_impl_lock_pthread;
+
+#endif
