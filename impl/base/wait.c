@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "xpshare/base/wait.h"
 
-#include "xpshare/base/clock.h"
-
 #include <sched.h>
 
 /* One wait in so many spins for the full length although experience says that it is in vain. */
 #define PROBE_PERIOD 16u
+
+/* Polls of a waiter that never parks between two looks at the clock. */
+#define POLLS_PER_LOOK 1024
 
 void xp_wait_init(struct xp_wait *how, uint32_t polls_max)
 {
@@ -16,64 +17,106 @@ void xp_wait_init(struct xp_wait *how, uint32_t polls_max)
 	if (polls_max != XP_WAIT_POLLS_FOREVER &&
 	    sched_getaffinity(0, sizeof(allowed), &allowed) == 0 && CPU_COUNT(&allowed) == 1)
 		polls_max = 0;
-	*how = (struct xp_wait){.polls_max = polls_max, .polls = polls_max};
+	how->polls_max = polls_max;
+	atomic_init(&how->polls, polls_max);
+	atomic_init(&how->waits, 0);
+}
+
+/* Poll @word @polls times. Returns whether the value changed. */
+static bool poll_word(_Atomic uint32_t *word, uint32_t seen, uint32_t polls)
+{
+	for (uint32_t i = 0; i < polls; i++) {
+		if (xp_wait_value(word) != seen)
+			return true;
+		xp_cpu_relax();
+	}
+	return false;
 }
 
 /* Poll as long as experience says that it pays. Returns whether the value changed. */
 static bool spin(_Atomic uint32_t *word, uint32_t seen, struct xp_wait *how)
 {
-	bool probe = ++how->waits % PROBE_PERIOD == 0;
-	uint32_t polls = probe ? how->polls_max : how->polls;
+	uint32_t waits = atomic_load_explicit(&how->waits, memory_order_relaxed) + 1;
+	uint32_t polls = atomic_load_explicit(&how->polls, memory_order_relaxed);
+	bool probe = waits % PROBE_PERIOD == 0;
 
-	for (uint32_t i = 0; i < polls; i++) {
-		if (xp_wait_value(word) != seen) {
-			how->polls =
-			    how->polls > how->polls_max / 2 ? how->polls_max : how->polls * 2 + 1;
-			return true;
-		}
-		xp_cpu_relax();
-	}
-	how->polls /= 2;
-	return false;
+	atomic_store_explicit(&how->waits, waits, memory_order_relaxed);
+	bool changed = poll_word(word, seen, probe ? how->polls_max : polls);
+	if (changed)
+		polls = polls > how->polls_max / 2 ? how->polls_max : polls * 2 + 1;
+	else
+		polls /= 2;
+	atomic_store_explicit(&how->polls, polls, memory_order_relaxed);
+	return changed;
 }
 
-static int spin_until(_Atomic uint32_t *word, uint32_t seen, const struct timespec *deadline)
+/* The end of the next nap; the deadline where that comes first. */
+static struct timespec nap_end(struct xp_patrol *patrol, const struct timespec *deadline)
 {
-	for (;;) {
-		for (int i = 0; i < 1024; i++) {
-			if (xp_wait_value(word) != seen)
-				return 0;
-			xp_cpu_relax();
-		}
-		if (xp_deadline_passed(deadline))
-			return -ETIMEDOUT;
-	}
+	struct timespec end;
+
+	patrol->nap_ns = patrol->nap_ns == 0 ? XP_WAIT_NAP_FIRST_NS : patrol->nap_ns * 2;
+	if (patrol->nap_ns > XP_WAIT_NAP_MAX_NS)
+		patrol->nap_ns = XP_WAIT_NAP_MAX_NS;
+	end = xp_deadline_after(patrol->nap_ns);
+	if (deadline && (deadline->tv_sec < end.tv_sec ||
+			 (deadline->tv_sec == end.tv_sec && deadline->tv_nsec < end.tv_nsec)))
+		end = *deadline;
+	return end;
+}
+
+/* For waiters that never park: poll for the length of a nap. */
+static int spin_for_a_nap(_Atomic uint32_t *word, uint32_t seen, const struct timespec *end)
+{
+	do {
+		if (poll_word(word, seen, POLLS_PER_LOOK))
+			return 0;
+	} while (!xp_deadline_passed(end));
+	return -EAGAIN;
+}
+
+static int park_for_a_nap(_Atomic uint32_t *word, uint32_t seen, const struct timespec *end)
+{
+	uint32_t now = atomic_load_explicit(word, memory_order_acquire);
+
+	if ((now & XP_WAIT_VALUE) != seen)
+		return 0;
+	/* A failed exchange means that the word moved: look again. */
+	if (!(now & XP_WAIT_PARKED) &&
+	    !atomic_compare_exchange_strong_explicit(word, &now, now | XP_WAIT_PARKED,
+						     memory_order_acquire, memory_order_acquire))
+		return 0;
+
+	int rc = xp_futex_wait_until(word, seen | XP_WAIT_PARKED, end);
+	if (rc == -ETIMEDOUT)
+		return xp_wait_value(word) != seen ? 0 : -EAGAIN;
+	return rc;
+}
+
+int xp_wait_step(_Atomic uint32_t *word, uint32_t seen, struct xp_wait *how,
+		 struct xp_patrol *patrol, const struct timespec *deadline)
+{
+	bool never_park = how && how->polls_max == XP_WAIT_POLLS_FOREVER;
+
+	xp_assert((seen & XP_WAIT_PARKED) == 0);
+	if (how && how->polls_max > 0 &&
+	    (never_park ? poll_word(word, seen, POLLS_PER_LOOK) : spin(word, seen, how)))
+		return 0;
+
+	struct timespec end = nap_end(patrol, deadline);
+	int rc = never_park ? spin_for_a_nap(word, seen, &end) : park_for_a_nap(word, seen, &end);
+	return rc == -EAGAIN && xp_deadline_passed(deadline) ? -ETIMEDOUT : rc;
 }
 
 int xp_wait_while(_Atomic uint32_t *word, uint32_t seen, struct xp_wait *how,
 		  const struct timespec *deadline)
 {
-	xp_assert((seen & XP_WAIT_PARKED) == 0);
-	if (how && how->polls_max == XP_WAIT_POLLS_FOREVER)
-		return spin_until(word, seen, deadline);
-	if (how && how->polls_max > 0 && spin(word, seen, how))
-		return 0;
+	struct xp_patrol patrol = {0};
 
-	for (;;) {
-		uint32_t now = atomic_load_explicit(word, memory_order_acquire);
-
-		if ((now & XP_WAIT_VALUE) != seen)
-			return 0;
-		/* A failed exchange means that the word moved: look again. */
-		if (!(now & XP_WAIT_PARKED) && !atomic_compare_exchange_strong_explicit(
-						   word, &now, now | XP_WAIT_PARKED,
-						   memory_order_acquire, memory_order_acquire))
-			continue;
-
-		int rc = xp_futex_wait_until(word, seen | XP_WAIT_PARKED, deadline);
-		if (rc == -ETIMEDOUT && xp_wait_value(word) == seen)
-			return rc;
-		if (rc < 0 && rc != -ETIMEDOUT)
+	while (xp_wait_value(word) == seen) {
+		int rc = xp_wait_step(word, seen, how, &patrol, deadline);
+		if (rc < 0 && rc != -EAGAIN)
 			return rc;
 	}
+	return 0;
 }

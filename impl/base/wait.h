@@ -19,12 +19,16 @@
  *               or it fails and the waiter looks again. The kernel compares the word once more
  *               before it sleeps (1), so a wake-up between the two cannot be lost.
  * Death         A waiter that dies leaves at most a set bit: one needless wake-up. A publisher that
- *               dies between its exchange and its wake leaves the sleepers asleep; objects whose
- *               owner may die use a robust list or a deadline on top (see sync/).
+ *               dies between its exchange and its wake leaves sleepers behind: each of them looks
+ *               again by itself after a nap, whose length doubles from XP_WAIT_NAP_FIRST_NS up to
+ *               XP_WAIT_NAP_MAX_NS. So a wake-up that a death swallowed costs a waiter at most as
+ *               long again as it has slept, and never more than XP_WAIT_NAP_MAX_NS; and a waiter
+ *               that idles for hours looks up once per XP_WAIT_NAP_MAX_NS.
  */
 #ifndef XPSHARE_BASE_WAIT_H
 #define XPSHARE_BASE_WAIT_H
 
+#include "xpshare/base/clock.h"
 #include "xpshare/base/futex.h"
 
 #include <stdbool.h>
@@ -44,11 +48,26 @@
  *             @polls_max) when the word changed within them. One poll in 16 waits is a probe of the
  *             full length, so that a waiter finds out when spinning pays again.
  * @waits:     Waits so far; drives the probe.
+ *
+ * Several threads may share one: the two counters are atomic so that this is no data race, and
+ * what they learn is a guess anyway.
  */
 struct xp_wait {
 	uint32_t polls_max;
-	uint32_t polls;
-	uint32_t waits;
+	_Atomic uint32_t polls;
+	_Atomic uint32_t waits;
+};
+
+/* How long a sleeper sleeps before it looks by itself whether a death has swallowed its wake-up. */
+#define XP_WAIT_NAP_FIRST_NS (20 * XP_NS_PER_MS)
+#define XP_WAIT_NAP_MAX_NS   (1000 * XP_NS_PER_MS)
+
+/**
+ * struct xp_patrol - How long one wait has gone on; zero it when the wait begins.
+ * @nap_ns: The nap that was last taken.
+ */
+struct xp_patrol {
+	int64_t nap_ns;
 };
 
 /** xp_wait_init() - Start with @polls_max; 0 on a process that may run on one CPU only. */
@@ -85,6 +104,18 @@ static inline uint32_t xp_wait_value(const _Atomic uint32_t *word)
  */
 XP_MUST_CHECK int xp_wait_while(_Atomic uint32_t *word, uint32_t seen, struct xp_wait *how,
 				const struct timespec *deadline);
+
+/**
+ * xp_wait_step() - One turn of a wait whose end the caller decides: spin, then one nap.
+ * @patrol: Zeroed by the caller before its first step.
+ *
+ * For objects that have to look at more than the word: a lock looks whether the owner still lives.
+ *
+ * Return: 0 where the value differs or may do so; -EAGAIN after a whole nap in which nobody woke the
+ *         caller; -ETIMEDOUT; or another -errno of the futex.
+ */
+XP_MUST_CHECK int xp_wait_step(_Atomic uint32_t *word, uint32_t seen, struct xp_wait *how,
+			       struct xp_patrol *patrol, const struct timespec *deadline);
 
 /**
  * xp_wait_publish() - Replace the value of *@word and wake up to @count sleepers.

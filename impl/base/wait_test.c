@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "xpshare/base/clock.h"
 #include "xpshare/base/wait.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 struct ping {
 	_Atomic uint32_t there;
@@ -71,11 +73,51 @@ Test(wait, a_deadline_ends_every_way_of_waiting)
 Test(wait, vain_spinning_is_unlearned)
 {
 	_Atomic uint32_t word = 0;
-	struct xp_wait how = {.polls_max = 1024, .polls = 1024};
+	struct xp_wait how;
+
+	xp_wait_init(&how, 1024);
+	if (how.polls_max == 0)
+		cr_skip_test("one CPU: no spinning at all");
 
 	for (int i = 0; i < 15; i++) {
 		struct timespec now = xp_deadline_after(0);
 		cr_expect_eq(xp_wait_while(&word, 0, &how, &now), -ETIMEDOUT);
 	}
 	cr_expect_eq(how.polls, 0u);
+}
+
+/* A publisher that dies between its exchange and its wake, as a store without a wake. */
+Test(wait, a_swallowed_wake_up_is_found_by_the_sleeper)
+{
+	_Atomic uint32_t *word =
+	    mmap(NULL, sizeof(*word), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int status = -1;
+
+	cr_assert_neq(word, MAP_FAILED);
+	pid_t sleeper = fork();
+	if (sleeper == 0)
+		_exit(xp_wait_while(word, 0, NULL, NULL) == 0 ? 0 : 1);
+	while (!(atomic_load(word) & XP_WAIT_PARKED))
+		xp_cpu_relax();
+	atomic_store(word, 1);
+	waitpid(sleeper, &status, 0);
+	cr_expect_eq(status, 0);
+	munmap((void *)word, sizeof(*word));
+}
+
+Test(wait, the_naps_double_up_to_their_maximum)
+{
+	_Atomic uint32_t word = 0;
+	struct xp_patrol patrol = {0};
+	int64_t expected = XP_WAIT_NAP_FIRST_NS;
+
+	for (int i = 0; i < 3; i++) {
+		cr_expect_eq(xp_wait_step(&word, 0, NULL, &patrol, NULL), -EAGAIN);
+		cr_expect_eq(patrol.nap_ns, expected);
+		expected *= 2;
+	}
+	patrol.nap_ns = XP_WAIT_NAP_MAX_NS;
+	struct timespec soon = xp_deadline_after(2 * XP_NS_PER_MS);
+	cr_expect_eq(xp_wait_step(&word, 0, NULL, &patrol, &soon), -ETIMEDOUT);
+	cr_expect_eq(patrol.nap_ns, XP_WAIT_NAP_MAX_NS);
 }
