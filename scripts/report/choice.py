@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""choice - which of many records stand for an implementation in a plot or a sentence.
+
+A run holds each workload at many sizes, placements and wait strategies. A plot compares like with
+like: one placement, the same parameters. What is left out of a plot is in the full table.
+"""
+from collections import Counter, defaultdict
+
+KINDS = ["floor", "baseline", "value", "array", "lock", "rlock", "semaphore", "bounded", "condition",
+         "event", "barrier", "pipe", "queue", "joinable", "namespace", "list", "dict", "manager"]
+SCOPES = ["shm", "inherited", "managed"]
+CLASSES = ["same_l3", "same_package", "same_numa", "same_l2", "cross_numa", "cross_package", "smt",
+           "same_pu", "single", "any"]
+VARIANTS = ["compact", "spread", "oversubscribed"]
+LATENCY = ("rtt", "op", "response")
+
+
+def rank(order, item):
+    return order.index(item) if item in order else len(order)
+
+
+def group_of(record):
+    """How a record is drawn: by its scope, or as a peer, floor or control."""
+    if record["role"] == "subject":
+        return record.get("scope", "shm")
+    return record["role"]
+
+
+def is_latency(record):
+    return record["metric"] in LATENCY and record["unit"] == "ns"
+
+
+def is_managed(record):
+    return (record["kind"] == "manager" or record.get("scope") == "managed"
+            or "clients" in record["params"])
+
+
+def main_class(records):
+    """The class of CPU pair that most latency records share: what the plots stand on."""
+    seen = Counter(r["placement"]["class"] for r in records
+                   if is_latency(r) and r["role"] == "subject" and len(r["placement"]["cpus"]) >= 2)
+    if not seen:
+        return None
+    return min(seen, key=lambda c: (c == "same_pu", -seen[c], rank(CLASSES, c)))
+
+
+def distance(record, main):
+    """Sorts the records of one series: those at the main placement first."""
+    place = record["placement"]
+    at_main = place["class"] == main or len(place["cpus"]) < 2
+    return (not at_main, rank(CLASSES, place["class"]), rank(VARIANTS, place.get("variant", "")),
+            place["cpus"])
+
+
+def at_one_placement(records, main):
+    """Of records that differ in placement alone, the one nearest to the main one."""
+    best = {}
+    for record in records:
+        key = (record["workload"], record["impl"], record["metric"], record["carrier"],
+               tuple(sorted((k, str(v)) for k, v in record["params"].items())))
+        if key not in best or distance(record, main) < distance(best[key], main):
+            best[key] = record
+    return list(best.values())
+
+
+def series_by(records, axis):
+    """Split into series {key: records sorted by params[axis]}; a key is all but the axis."""
+    series = defaultdict(list)
+    for record in records:
+        if axis in record["params"]:
+            rest = tuple(sorted((k, str(v)) for k, v in record["params"].items() if k != axis))
+            series[(record["workload"], record["impl"], rest)].append(record)
+    return {key: sorted(rows, key=lambda r: r["params"][axis]) for key, rows in series.items()}
+
+
+def smallest(records, *axes):
+    """One record for each (workload, implementation, other parameters): the smallest on the axes."""
+    best = {}
+    for record in records:
+        key = (record["workload"], record["impl"], record["metric"],
+               tuple(sorted((k, str(v)) for k, v in record["params"].items() if k not in axes)))
+        size = [float(record["params"].get(a, 0)) for a in axes]
+        if key not in best or size < best[key][0]:
+            best[key] = (size, record)
+    return [record for _, record in best.values()]
+
+
+def labels(records, main, without=()):
+    """A short label for each record: the implementation, and whatever tells it from the others."""
+    values = defaultdict(set)
+    for record in records:
+        for name, value in record["params"].items():
+            values[record["workload"], record["impl"], name].add(value)
+    workloads = defaultdict(set)
+    for record in records:
+        workloads[record["impl"]].add(record["workload"])
+    names = {}
+    for record in records:
+        label = record["impl"]
+        if len(workloads[record["impl"]]) > 1:
+            label += " " + record["workload"].removeprefix(record["kind"] + "_")
+        for name, value in sorted(record["params"].items()):
+            if name in without or len(values[record["workload"], record["impl"], name]) < 2:
+                continue
+            label += f" {value}" if isinstance(value, str) else f" {name}={value}"
+        place = record["placement"]
+        if len(place["cpus"]) >= 2 and place["class"] != main:
+            label += f" @{place['class']}"
+        if record["carrier"] == "thread":
+            label += " (threads)"
+        names[record["name"]] = label
+    return names
+
+
+def fastest(records):
+    return min(records, key=lambda r: r["value"], default=None)
+
+
+def highest(records):
+    return max(records, key=lambda r: r["value"], default=None)
+
+
+def bytes_rate(record):
+    """(value, lo, hi) of a stream in bytes a second; None where it cannot be said."""
+    if record["unit"] == "bytes/s":
+        factor = 1
+    elif "bytes_per_s" in record and record["value"] > 0:
+        factor = record["bytes_per_s"] / record["value"]
+    elif "size" in record["params"]:
+        factor = record["params"]["size"]
+    else:
+        return None
+    return tuple(max(x * factor, 1e-9) for x in (record["value"], *record["ci"]))
+
+
+def floor_name(floor):
+    """"cache_line" for the record floor/floor/cache_line/same_l3."""
+    words = [w for w in floor["name"].split("/") if w != "floor"]
+    return words[0] if words else floor["name"]
