@@ -235,8 +235,9 @@ Test(pickle, batches_of_more_than_a_thousand_come_back_whole)
 			const struct xp_datum *got = load(bytes, size);
 			for (int i = 0; i < 3; i++)
 				cr_assert_eq(got->items[i]->count, count);
-			cr_expect_eq(got->items[0]->items[count - 1]->integer, count - 1);
-			cr_expect_eq(got->items[1]->items[2 * count - 2]->integer, count - 1);
+			cr_expect_eq(got->items[0]->items[count - 1]->integer, (int64_t)count - 1);
+			cr_expect_eq(got->items[1]->items[2 * count - 2]->integer,
+				     (int64_t)count - 1);
 			cr_expect_eq(got->items[1]->items[1], got->items[0]);
 			free(bytes);
 		}
