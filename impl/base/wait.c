@@ -33,25 +33,36 @@ static bool poll_word(_Atomic uint32_t *word, uint32_t seen, uint32_t polls)
 	return false;
 }
 
-/* Poll as long as experience says that it pays. Returns whether the value changed. */
-static bool spin(_Atomic uint32_t *word, uint32_t seen, struct xp_wait *how)
+uint32_t xp_wait_polls(struct xp_wait *how)
 {
 	uint32_t waits = atomic_load_explicit(&how->waits, memory_order_relaxed) + 1;
-	uint32_t polls = atomic_load_explicit(&how->polls, memory_order_relaxed);
-	bool probe = waits % PROBE_PERIOD == 0;
 
 	atomic_store_explicit(&how->waits, waits, memory_order_relaxed);
-	bool changed = poll_word(word, seen, probe ? how->polls_max : polls);
-	if (changed)
+	return waits % PROBE_PERIOD == 0 ? how->polls_max
+					 : atomic_load_explicit(&how->polls, memory_order_relaxed);
+}
+
+void xp_wait_learn(struct xp_wait *how, bool paid)
+{
+	uint32_t polls = atomic_load_explicit(&how->polls, memory_order_relaxed);
+
+	if (paid)
 		polls = polls > how->polls_max / 2 ? how->polls_max : polls * 2 + 1;
 	else
 		polls /= 2;
 	atomic_store_explicit(&how->polls, polls, memory_order_relaxed);
+}
+
+/* Poll as long as experience says that it pays. Returns whether the value changed. */
+static bool spin(_Atomic uint32_t *word, uint32_t seen, struct xp_wait *how)
+{
+	bool changed = poll_word(word, seen, xp_wait_polls(how));
+
+	xp_wait_learn(how, changed);
 	return changed;
 }
 
-/* The end of the next nap; the deadline where that comes first. */
-static struct timespec nap_end(struct xp_patrol *patrol, const struct timespec *deadline)
+struct timespec xp_patrol_nap(struct xp_patrol *patrol, const struct timespec *deadline)
 {
 	struct timespec end;
 
@@ -103,7 +114,7 @@ int xp_wait_step(_Atomic uint32_t *word, uint32_t seen, struct xp_wait *how,
 	    (never_park ? poll_word(word, seen, POLLS_PER_LOOK) : spin(word, seen, how)))
 		return 0;
 
-	struct timespec end = nap_end(patrol, deadline);
+	struct timespec end = xp_patrol_nap(patrol, deadline);
 	int rc = never_park ? spin_for_a_nap(word, seen, &end) : park_for_a_nap(word, seen, &end);
 	return rc == -EAGAIN && xp_deadline_passed(deadline) ? -ETIMEDOUT : rc;
 }

@@ -70,8 +70,18 @@ struct xp_patrol {
 	int64_t nap_ns;
 };
 
+/** xp_patrol_nap() - The end of the next nap; @deadline where that comes first. */
+struct timespec xp_patrol_nap(struct xp_patrol *patrol, const struct timespec *deadline);
+
 /** xp_wait_init() - Start with @polls_max; 0 on a process that may run on one CPU only. */
 void xp_wait_init(struct xp_wait *how, uint32_t polls_max);
+
+/**
+ * xp_wait_polls() - How many polls to spend now, for waiters that poll something else than a word.
+ * Not for XP_WAIT_POLLS_FOREVER. They say with xp_wait_learn() whether what they wait for came.
+ */
+uint32_t xp_wait_polls(struct xp_wait *how);
+void xp_wait_learn(struct xp_wait *how, bool paid);
 
 /** xp_cpu_relax() - Tell the core that this is a spin loop. */
 static inline void xp_cpu_relax(void)
