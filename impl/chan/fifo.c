@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+#include "xpshare/chan/fifo.h"
+
+#include "xpshare/base/clock.h"
+#include "xpshare/base/io.h"
+
+#include <arpa/inet.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#ifndef RWF_NOSIGNAL
+#define RWF_NOSIGNAL 0x00000100 /* linux/fs.h since 6.18 */
+#endif
+
+/* What one write takes without blocking when poll says that there is room. */
+#define CHUNK ((size_t)PIPE_BUF)
+
+/* Whether the kernel knows RWF_NOSIGNAL: found out by the first write of each process. */
+static _Atomic bool lacks_nosignal;
+
+/* writev() with SIGPIPE blocked, and taken back if it was we who raised it. */
+static ssize_t write_masked(int fd, const struct iovec *parts, int count)
+{
+	const struct timespec at_once = {0};
+	sigset_t pipe_only, before, pending;
+
+	sigemptyset(&pipe_only);
+	sigaddset(&pipe_only, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+	sigpending(&pending);
+	ssize_t n = writev(fd, parts, count);
+	int err = errno;
+	if (n < 0 && err == EPIPE && !sigismember(&pending, SIGPIPE)) {
+		while (sigtimedwait(&pipe_only, NULL, &at_once) < 0 && errno == EINTR)
+			;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = err;
+	return n;
+}
+
+static ssize_t write_quietly(int fd, const struct iovec *parts, int count)
+{
+	if (!atomic_load_explicit(&lacks_nosignal, memory_order_relaxed)) {
+		ssize_t n = pwritev2(fd, parts, count, -1, RWF_NOSIGNAL);
+		if (n >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL))
+			return n;
+		atomic_store_explicit(&lacks_nosignal, true, memory_order_relaxed);
+	}
+	return write_masked(fd, parts, count);
+}
+
+/* Write all of @bytes. *@ret_done is how many got out, whatever comes back. */
+static int write_all(int fd, const unsigned char *bytes, size_t size,
+		     const struct timespec *deadline, size_t *ret_done)
+{
+	size_t done = 0;
+	int rc = deadline ? xp_io_wait(fd, POLLOUT, deadline) : 0;
+
+	while (rc == 0 && done < size) {
+		size_t now = size - done;
+
+		/* A blocking write of more than there is room for would outlast the deadline. */
+		if (deadline && now > CHUNK)
+			now = CHUNK;
+		struct iovec part = {.iov_base = (void *)(uintptr_t)(bytes + done), .iov_len = now};
+		ssize_t n = write_quietly(fd, &part, 1);
+		if (n >= 0) {
+			done += (size_t)n;
+			if (deadline && done < size)
+				rc = xp_io_wait(fd, POLLOUT, deadline);
+		} else if (errno == EAGAIN) {
+			rc = xp_io_wait(fd, POLLOUT, deadline);
+		} else if (errno != EINTR) {
+			rc = -errno;
+		}
+	}
+	*ret_done = done;
+	return rc;
+}
+
+int xp_fifo_send(int fd, const void *message, size_t size, const struct timespec *deadline,
+		 bool *ret_torn)
+{
+	unsigned char frame[CHUNK];
+	size_t first = size < CHUNK - XP_FIFO_HEADER ? size : CHUNK - XP_FIFO_HEADER;
+	size_t done;
+
+	if (size > XP_FIFO_MESSAGE_MAX)
+		return -EMSGSIZE;
+	uint32_t length = htonl((uint32_t)size);
+	memcpy(frame, &length, XP_FIFO_HEADER);
+	if (first > 0)
+		memcpy(frame + XP_FIFO_HEADER, message, first);
+
+	int rc = write_all(fd, frame, XP_FIFO_HEADER + first, deadline, &done);
+	if (rc == 0 && first < size) {
+		rc = write_all(fd, (const unsigned char *)message + first, size - first, deadline,
+			       &done);
+		done += CHUNK;
+	}
+	if (rc < 0 && done > 0)
+		*ret_torn = true;
+	return rc;
+}
+
+/* The valid part of @rx; a peer may have written anything into it. */
+static int bounds(const struct xp_fifo_rx *rx, uint32_t *ret_begin, uint32_t *ret_end)
+{
+	uint32_t begin = *(const volatile uint32_t *)&rx->begin;
+	uint32_t end = *(const volatile uint32_t *)&rx->end;
+
+	if (begin > end || end > XP_FIFO_RX_BYTES)
+		return -EPROTO;
+	*ret_begin = begin;
+	*ret_end = end;
+	return 0;
+}
+
+/* Read until @rx holds @wanted bytes, at most XP_FIFO_RX_BYTES. */
+static int fill(int fd, struct xp_fifo_rx *rx, uint32_t wanted, const struct timespec *deadline)
+{
+	uint32_t begin, end;
+	int rc = bounds(rx, &begin, &end);
+
+	if (rc < 0 || end - begin >= wanted)
+		return rc;
+	if (begin == end || wanted > XP_FIFO_RX_BYTES - begin) {
+		memmove(rx->bytes, rx->bytes + begin, end - begin);
+		end -= begin;
+		begin = 0;
+		rx->begin = 0;
+		rx->end = end;
+	}
+	while (end - begin < wanted) {
+		ssize_t n = xp_io_read_some(fd, rx->bytes + end, XP_FIFO_RX_BYTES - end, deadline);
+		if (n == -EPIPE && end > begin) {
+			rx->begin = rx->end = 0; /* said once: the message is torn */
+			return -EPROTO;
+		}
+		if (n < 0)
+			return (int)n;
+		end += (uint32_t)n;
+		rx->end = end;
+	}
+	return 0;
+}
+
+/* Take the rest of a message of which @have bytes have arrived. */
+static int recv_rest(int fd, unsigned char *to, size_t size, size_t *have,
+		     const struct timespec *deadline)
+{
+	while (*have < size) {
+		ssize_t n = xp_io_read_some(fd, to + *have, size - *have, deadline);
+		if (n == -EPIPE)
+			return -EPROTO;
+		if (n < 0)
+			return (int)n;
+		*have += (size_t)n;
+	}
+	return 0;
+}
+
+void xp_fifo_part_fini(struct xp_fifo_part *part)
+{
+	free(part->bytes);
+	*part = (struct xp_fifo_part){0};
+}
+
+/* Go on with a message that an earlier call had begun. */
+static int resume(int fd, struct xp_fifo_part *part, void *buffer, size_t capacity,
+		  size_t *ret_size, const struct timespec *deadline)
+{
+	if (part->size > capacity) {
+		*ret_size = part->size;
+		return -EMSGSIZE;
+	}
+	int rc = recv_rest(fd, part->bytes, part->size, &part->have, deadline);
+	if (rc == 0) {
+		memcpy(buffer, part->bytes, part->size);
+		*ret_size = part->size;
+	}
+	if (rc == 0 || rc == -EPROTO)
+		xp_fifo_part_fini(part);
+	return rc;
+}
+
+/* Receive a message that does not fit in @rx, straight into the caller's buffer. */
+static int recv_large(int fd, struct xp_fifo_rx *rx, struct xp_fifo_part *part, void *buffer,
+		      size_t size, size_t *ret_size, const struct timespec *deadline)
+{
+	unsigned char *keep = NULL;
+	uint32_t begin, end;
+	int rc = bounds(rx, &begin, &end);
+
+	if (rc < 0 || end - begin < XP_FIFO_HEADER)
+		return -EPROTO;
+	/* Where the deadline can pass, have a place for the part before anything is taken. */
+	if (deadline) {
+		keep = malloc(size);
+		if (!keep)
+			return -ENOMEM;
+	}
+	size_t have = end - begin - XP_FIFO_HEADER;
+	memcpy(buffer, rx->bytes + begin + XP_FIFO_HEADER, have);
+	rx->begin = rx->end = 0;
+	rc = recv_rest(fd, buffer, size, &have, deadline);
+	if (rc == -ETIMEDOUT) {
+		memcpy(keep, buffer, have);
+		*part = (struct xp_fifo_part){.bytes = keep, .size = size, .have = have};
+		return rc;
+	}
+	free(keep);
+	if (rc == 0)
+		*ret_size = size;
+	return rc;
+}
+
+int xp_fifo_recv(int fd, struct xp_fifo_rx *rx, struct xp_fifo_part *part, void *buffer,
+		 size_t capacity, size_t *ret_size, const struct timespec *deadline)
+{
+	uint32_t begin = 0, end = 0, length;
+
+	if (part->size > 0)
+		return resume(fd, part, buffer, capacity, ret_size, deadline);
+
+	int rc = fill(fd, rx, XP_FIFO_HEADER, deadline);
+	if (rc == 0)
+		rc = bounds(rx, &begin, &end);
+	if (rc < 0)
+		return rc;
+	memcpy(&length, rx->bytes + begin, XP_FIFO_HEADER);
+	size_t size = ntohl(length);
+	if (size > XP_FIFO_MESSAGE_MAX)
+		return -EPROTO;
+	if (size > capacity) {
+		*ret_size = size;
+		return -EMSGSIZE;
+	}
+	if (size <= XP_FIFO_RX_BYTES - XP_FIFO_HEADER) {
+		rc = fill(fd, rx, XP_FIFO_HEADER + (uint32_t)size, deadline);
+		if (rc == 0)
+			rc = bounds(rx, &begin, &end);
+		if (rc < 0)
+			return rc;
+		/* Another writer of rx may have moved begin: what is copied lies within it. */
+		if (end - begin < XP_FIFO_HEADER + size)
+			return -EPROTO;
+		if (size > 0)
+			memcpy(buffer, rx->bytes + begin + XP_FIFO_HEADER, size);
+		rx->begin = begin + XP_FIFO_HEADER + (uint32_t)size;
+		*ret_size = size;
+		return 0;
+	}
+	return recv_large(fd, rx, part, buffer, size, ret_size, deadline);
+}
+
+bool xp_fifo_buffered(const struct xp_fifo_rx *rx)
+{
+	uint32_t begin, end;
+
+	/* Garbage counts: a receive will report it. */
+	return bounds(rx, &begin, &end) < 0 || begin != end;
+}
+
+int xp_fifo_poll(int fd, const struct xp_fifo_rx *rx, const struct timespec *deadline)
+{
+	return xp_fifo_buffered(rx) ? 0 : xp_io_wait(fd, POLLIN, deadline);
+}
