@@ -13,7 +13,8 @@ set style line 7 lc rgb '#000000' pt 4  ps 0.9 dt 2 lw 2
 set style line 8 lc rgb '#666666' pt 8  ps 1.0 dt 4 lw 2
 # Limits are drawn in black and thin; grids and borders step back.
 set style line 20 lc rgb '#000000' pt 2 ps 0.8 dt 3 lw 1.5
-set style line 21 lc rgb '#8c8c8c' pt 3 ps 0.7 dt 1 lw 1
+set style line 21 lc rgb '#000000' pt 1 ps 0.8 dt 4 lw 1.5
+set style line 22 lc rgb '#8c8c8c' pt 3 ps 0.7 dt 1 lw 1
 set style line 30 lc rgb '#d9d9d9' lw 0.6 dt 1
 set style line 31 lc rgb '#808080' lw 0.8 dt 1
 set border 3 ls 31

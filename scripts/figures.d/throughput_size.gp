@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# throughput_size - payload bytes a second by message size, with memcpy as the ceiling.
-# data, one index a series: size value lo hi; with ceiling = 1 the last index is memcpy.
-# Variables: data series ceiling x_min x_max y_min y_max y_tics
+# throughput_size - payload bytes a second by message size, under copying in memory.
+# data, one index a series: size value lo hi; the last (ceilings) are memcpy.
+# Variables: data series ceilings x_min x_max y_min y_max y_tics
 set lmargin at screen 0.10
 set rmargin at screen 0.70
 set tmargin at screen top(44.)
@@ -18,5 +18,6 @@ set yrange [y_min:y_max]
 set key at screen 0.715,top(44.) left top reverse Left samplen 3 font small
 plot for [i=0:series-1] data index i using 1:2:3:4 with yerrorlines ls i%8+1 \
        title columnheader(1), \
-     for [i=series:series+ceiling-1] data index i using 1:2 with linespoints ls 20 lw 2 \
+     for [i=series:series+ceilings-1] data index i using 1:2 with linespoints \
+       ls 20+(i-series)%2 lw 2 \
        title columnheader(1)

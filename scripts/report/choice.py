@@ -87,13 +87,14 @@ def smallest(records, *axes):
 
 def labels(records, main, without=()):
     """A short label for each record: the implementation, and whatever tells it from the others."""
-    values = defaultdict(set)
-    for record in records:
-        for name, value in record["params"].items():
-            values[record["workload"], record["impl"], name].add(value)
-    workloads = defaultdict(set)
+    workloads, names_of = defaultdict(set), defaultdict(set)
     for record in records:
         workloads[record["impl"]].add(record["workload"])
+        names_of[record["workload"], record["impl"]].update(record["params"])
+    values = defaultdict(set)  # a parameter that only some of the records have tells them apart too
+    for record in records:
+        for name in names_of[record["workload"], record["impl"]]:
+            values[record["workload"], record["impl"], name].add(record["params"].get(name))
     names = {}
     for record in records:
         label = record["impl"]

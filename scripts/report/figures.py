@@ -18,7 +18,7 @@ def sample_note(records):
     n = sum(int(r["samples"]) for r in records)
     repetitions = sorted({r["repetitions"] for r in records})
     spread = f"{repetitions[0]}" if len(repetitions) == 1 else f"{repetitions[0]}-{repetitions[-1]}"
-    return f"n = {words.count(n)} operations in {len(records)} records, {spread} repetitions each"
+    return f"n = {words.count(n)} operations in {words.plural(len(records), 'record')}, {spread} repetitions each"
 
 
 def at(main):
@@ -88,6 +88,7 @@ def latency_ladder(run, folder):
     titles = {"shm": "shared memory", "inherited": "inherited", "managed": "server process",
               "peer": "somebody else's", "floor": "physical floor"}
     order = [g for g in titles if g in groups]
+    styles = [list(titles).index(g) + 1 for g in order]
     low = min(min(r["value"], r.get("floor", {}).get("value", r["value"])
                   if r.get("floor", {}).get("unit") == "ns" else r["value"]) for r in chosen)
     high = max(max(r["value"], r.get("p99", 0)) for r in chosen)
@@ -100,7 +101,8 @@ def latency_ladder(run, folder):
     if left_out:
         note += f"; {left_out} more rows in the full table"
     gnuplot.draw("latency_ladder", folder, name, (1000, int(196 + 20 * row)),
-                 {"title": title, "note": note, "groups": len(order), "rows": float(row),
+                 {"title": title, "note": note, "groups": len(order), "style": styles,
+                  "rows": float(row),
                   "x_min": low / 2, "x_max": high * 30,
                   "x_tics": gnuplot.log_tics(low, high * 30, "ns"),
                   "y_tics": gnuplot.tics(ytics)},
@@ -195,42 +197,44 @@ def throughput_size(run, folder):
     series = series[:SERIES_MAX]
     data = [(labels[rows[0]["name"]], [(r["params"]["size"], *choice.bytes_rate(r)) for r in rows])
             for rows in series]
-    memcpy = choice.at_one_placement(
-        [r for r in run.usable() if r["impl"] == "floor/memcpy" and r["unit"] == "bytes/s"], main)
-    memcpy = next(iter(choice.series_by(memcpy, "size").values()), [])
-    if memcpy:
-        data.append(("memcpy (the ceiling)",
-                     [(r["params"]["size"], *choice.bytes_rate(r)) for r in memcpy]))
+    ceilings = choice.series_by(choice.at_one_placement(
+        [r for r in run.usable() if r["role"] == "floor" and "memcpy" in r["impl"]
+         and r["unit"] == "bytes/s"], main), "size")
+    ceilings = {key[1]: rows for key, rows in sorted(ceilings.items(), reverse=True)}
+    data += [(f"{impl.split('/')[1]} (floor)",
+              [(r["params"]["size"], *choice.bytes_rate(r)) for r in rows])
+             for impl, rows in ceilings.items()]
+    limits = [r for rows in ceilings.values() for r in rows]
     shown = [r for rows in series for r in rows]
     best = max(shown, key=lambda r: choice.bytes_rate(r)[0])
     title = (f"{labels[best['name']]} moves most: {words.rate(choice.bytes_rate(best)[0], 'B/s')} at "
              f"{words.size(best['params']['size'])}")
-    ceiling = [r for r in memcpy if r["params"]["size"] == best["params"]["size"]]
-    if ceiling:
-        title += f", {100 * choice.bytes_rate(best)[0] / ceiling[0]['value']:.0f} % of memcpy"
+    if "floor" in best:
+        title += (f", {100 / best['floor']['ratio']:.0f} % of "
+                  f"{choice.floor_name(best['floor'])}")
     note = f"{at(main)}; {sample_note(shown)}; whiskers: confidence interval"
     if left_out > 0:
         note += f"; {left_out} more series in the full table"
-    sizes = [r["params"]["size"] for r in shown + memcpy]
-    speeds = [choice.bytes_rate(r)[0] for r in shown + memcpy]
+    sizes = [r["params"]["size"] for r in shown + limits]
+    speeds = [choice.bytes_rate(r)[0] for r in shown + limits]
     gnuplot.draw("throughput_size", folder, name, (1000, 500),
                  {"title": title, "note": note, "series": len(series),
-                  "ceiling": 1 if memcpy else 0, "y_min": min(speeds) / 2,
+                  "ceilings": len(ceilings), "y_min": min(speeds) / 2,
                   "y_max": max(speeds) * 2,
                   "y_tics": gnuplot.log_tics(min(speeds), max(speeds) * 2, "B/s"), "x_min": min(sizes) / 1.5,
                   "x_max": max(sizes) * 1.5}, {"data": data})
-    head = ["", "size", "payload", "items", "share of memcpy", "samples", "validity"]
-    by_size = {r["params"]["size"]: r["value"] for r in memcpy}
+    head = ["", "size", "payload", "items", "share of its floor", "samples", "validity"]
     rows = []
     for r in shown:
         size, speed = r["params"]["size"], choice.bytes_rate(r)[0]
         items = r["value"] if r["unit"] == "items/s" else speed / size
         rows.append([labels[r["name"]], words.size(size), words.rate(speed, "B/s"),
                      words.rate(items, "items/s"),
-                     f"{100 * speed / by_size[size]:.1f} %" if size in by_size else "",
+                     f"{100 / r['floor']['ratio']:.1f} % of {choice.floor_name(r['floor'])}"
+                     if "floor" in r else "",
                      words.count(r["samples"]), r["valid"]])
     return Figure(name, heading, title, f"{len(series)} curves of bytes per second over the message "
-                  f"size, both logarithmic{', under that of memcpy' if memcpy else ''}. {title}.",
+                  f"size, both logarithmic{', under copying in memory' if limits else ''}. {title}.",
                   note, (head, rows), None)
 
 

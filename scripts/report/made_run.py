@@ -109,6 +109,12 @@ class Maker:
                 self.record("stream", impl.split("/")[0], impl, "subject", "throughput", "items/s",
                             items, {"size": size, "capacity": 1024}, scope="inherited",
                             bytes_per_s=items * size)
+                limit = next(r for r in self.records if r["impl"] == "floor/memcpy"
+                             and r["params"]["size"] == size)
+                made = self.records[-1]
+                made["bytes_per_s"] = made["value"] * size
+                made["floor"] = {"name": limit["name"], "value": limit["value"],
+                                 "unit": "bytes/s", "ratio": limit["value"] / made["bytes_per_s"]}
         for impl, role, ns in MANAGERS:
             for clients in (1, 2, 4, 8, 16):
                 slow = ns * max(1, clients / 2)

@@ -99,14 +99,18 @@ def check_record(record, where):
                      f"{where}: floor")
 
 
-def read_lines(path, name):
+def read_text(path, name):
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            text = file.read()
+            return file.read()
     except FileNotFoundError:
         raise RunError(f"{name}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{name}: {error}") from None
+
+
+def read_lines(path, name):
+    text = read_text(path, name)
     if text and not text.endswith("\n"):
         raise RunError(f"{name}:{text.count(chr(10)) + 1}: the last line is not whole")
     return text.split("\n")[:-1]
@@ -142,7 +146,8 @@ class Run:
         self.name = os.path.basename(os.path.realpath(folder))
         if not os.path.isdir(folder):
             raise RunError(f"{folder}: there is no such run")
-        self.context = parse("\n".join(self._lines("context.json")), "context.json")
+        self.context = parse(read_text(os.path.join(folder, "context.json"), "context.json"),
+                             "context.json")
         check_schema(self.context, "context.json")
         check_fields(self.context, CONTEXT, {}, "context.json")
         self.records = self._read_records()
@@ -151,12 +156,10 @@ class Run:
             for record in self.records if "hgrm" in record}
         self.conformance = self._read_conformance()
 
-    def _lines(self, name):
-        return read_lines(os.path.join(self.folder, name), name)
-
     def _read_records(self):
         records, names = [], {}
-        for number, line in enumerate(self._lines("bench.json"), 1):
+        for number, line in enumerate(
+                read_lines(os.path.join(self.folder, "bench.json"), "bench.json"), 1):
             where = f"bench.json:{number}"
             record = parse(line, where)
             check_record(record, where)
@@ -169,9 +172,10 @@ class Run:
 
     def _read_conformance(self):
         """The verdicts, or None for a run without them."""
-        if not os.path.exists(os.path.join(self.folder, "conformance.json")):
+        path = os.path.join(self.folder, "conformance.json")
+        if not os.path.exists(path):
             return None
-        value = parse("\n".join(self._lines("conformance.json")), "conformance.json")
+        value = parse(read_text(path, "conformance.json"), "conformance.json")
         check_schema(value, "conformance.json")
         check_fields(value, CONFORMANCE, {}, "conformance.json")
         for number, result in enumerate(value["results"]):
