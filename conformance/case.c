@@ -188,6 +188,11 @@ enum xc_verdict xc_make(struct xc_case_context *cc, const struct xp_params *para
 	return XC_PASS;
 }
 
+void xc_drop_last(struct xc_case_context *cc)
+{
+	xp_object_drop(&cc->objects[--cc->objects_count]);
+}
+
 /* ---- crews ------------------------------------------------------------------------------------ */
 
 static enum xc_verdict member_failed(struct xc_case_context *cc, int index)

@@ -189,6 +189,10 @@ int xc_member_rc(struct xp_member *me, const char *call, int64_t want, int64_t g
 enum xc_verdict xc_make(struct xc_case_context *cc, const struct xp_params *params,
 			struct xp_object *ret_object);
 
+/** xc_drop_last() - Drop the object that was made last, before the end of the case: for cases that
+ *  make one a round. No process uses it any more. */
+void xc_drop_last(struct xc_case_context *cc);
+
 /* ---- crews ------------------------------------------------------------------------------------ */
 
 /** xc_start() - Start @members that run @body and open the gate once all have arrived. */

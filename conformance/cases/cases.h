@@ -21,6 +21,7 @@
 	X(queue)        \
 	X(queue_death)  \
 	X(joinable)     \
+	X(linear)       \
 	X(scope)
 
 #define X(file) extern const struct xc_case xc_cases_##file[];

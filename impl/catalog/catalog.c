@@ -3,6 +3,11 @@
 
 #include "xpshare/shm/array.h"
 #include "xpshare/shm/value.h"
+#include "xpshare/sync/event_futex.h"
+#include "xpshare/sync/lock_futex.h"
+#include "xpshare/sync/lock_pthread.h"
+#include "xpshare/sync/lock_sem.h"
+#include "xpshare/sync/rlock_futex.h"
 
 #include <string.h>
 
@@ -11,6 +16,11 @@ static const struct xp_impl *const implementations[] = {
     &xp_impl_value_raw,
     &xp_impl_value_atomic,
     &xp_impl_array_raw,
+    &xp_impl_lock_futex,
+    &xp_impl_lock_pthread,
+    &xp_impl_lock_sem,
+    &xp_impl_rlock_futex,
+    &xp_impl_event_futex,
 };
 
 #define COUNT (sizeof(implementations) / sizeof(implementations[0]))

@@ -94,7 +94,8 @@ function(xp_program name room)
 endfunction()
 
 # xp_unit_test() - FILE is <noun>_test.c in the room's folder. Linked with the room's own objects and
-# those of the rooms that it uses, so that a test of a low room does not wait for the high ones.
+# those of the rooms that it uses, so that a test of a low room does not wait for the high ones; above
+# impl/ with the whole library.
 function(xp_unit_test room file)
   if(NOT BUILD_TESTING OR CMAKE_CROSSCOMPILING)
     return()
@@ -105,7 +106,10 @@ function(xp_unit_test room file)
   target_include_directories(${name} PRIVATE ${PROJECT_BINARY_DIR}/view/${room})
   target_link_libraries(${name} PRIVATE PkgConfig::CRITERION Threads::Threads)
   foreach(part IN LISTS uses ITEMS ${room})
-    if(TARGET xp_${part})
+    get_property(floor GLOBAL PROPERTY XP_ROOM_${part})
+    if(TARGET xpshare AND floor STREQUAL "impl")
+      target_link_libraries(${name} PRIVATE xpshare)
+    elseif(TARGET xp_${part})
       target_link_libraries(${name} PRIVATE xp_${part})
     endif()
   endforeach()
