@@ -226,6 +226,19 @@ static bool reads_back(double value, const char *digits, int exponent)
 	return parse_double(text, NULL) == value;
 }
 
+/* The next decimal of as many digits, away from 0. Nothing but nines has none. */
+static bool next_decimal(char *digits)
+{
+	size_t at = strlen(digits);
+
+	while (at > 0 && digits[at - 1] == '9')
+		digits[--at] = '0';
+	if (at == 0)
+		return false;
+	digits[at - 1]++;
+	return true;
+}
+
 size_t xp_number_format_float(double value, char text[XP_FLOAT_TEXT])
 {
 	char digits[20];
@@ -246,6 +259,15 @@ size_t xp_number_format_float(double value, char text[XP_FLOAT_TEXT])
 		exponent = digits_of(value, precision, digits);
 		if (precision == 17 || reads_back(value, digits, exponent))
 			break;
+		/* Above a power of two the doubles lie twice as far apart as below it: a decimal above
+		 * may still read back where the nearest, below, does not. */
+		char above[20];
+		memcpy(above, digits, sizeof(above));
+		if (precision == 16 && frexp(value, &(int){0}) == 0.5 && next_decimal(above) &&
+		    reads_back(value, above, exponent)) {
+			memcpy(digits, above, sizeof(above));
+			break;
+		}
 	}
 	int count = (int)strlen(digits);
 	while (count > 1 && digits[count - 1] == '0')

@@ -79,6 +79,10 @@ static inline size_t xp_datum_constant_index(const struct xp_datum *node)
 	return node->kind == XP_DATUM_NONE ? 2 : node->integer != 0;
 }
 
+/* xp_datum_hash() as part of a larger comparison: @steps counts on, so that the whole stays bounded. */
+XP_MUST_CHECK int xp_datum_hash_counted(const struct xp_datum *value, unsigned *steps,
+					uint64_t *ret_hash, const struct xp_datum **ret_culprit);
+
 /* A map from node to pointer. Zeroed is empty. */
 struct xp_datum_map {
 	struct xp_datum_map_slot {
