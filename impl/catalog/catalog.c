@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "xpshare/catalog/catalog.h"
 
+#include "xpshare/chan/pipe_fd.h"
+#include "xpshare/chan/pipe_socket.h"
 #include "xpshare/shm/array.h"
 #include "xpshare/shm/value.h"
 #include "xpshare/sync/event_futex.h"
@@ -12,16 +14,20 @@
 #include <string.h>
 
 /* In the order of every table: by kind as in XP_KIND_MAP, the plainest mechanism first. */
+/* clang-format off */
 static const struct xp_impl *const implementations[] = {
     &xp_impl_value_raw,
     &xp_impl_value_atomic,
     &xp_impl_array_raw,
+    &xp_impl_pipe_fd,
+    &xp_impl_pipe_socket,
     &xp_impl_lock_futex,
     &xp_impl_lock_pthread,
     &xp_impl_lock_sem,
     &xp_impl_rlock_futex,
     &xp_impl_event_futex,
 };
+/* clang-format on */
 
 #define COUNT (sizeof(implementations) / sizeof(implementations[0]))
 

@@ -263,7 +263,7 @@ int xp_fifo_recv(int fd, struct xp_fifo_rx *rx, struct xp_fifo_part *part, void 
 
 bool xp_fifo_buffered(const struct xp_fifo_rx *rx)
 {
-	uint32_t begin, end;
+	uint32_t begin = 0, end = 0;
 
 	/* Garbage counts: a receive will report it. */
 	return bounds(rx, &begin, &end) < 0 || begin != end;
