@@ -2,7 +2,8 @@
 #
 #   xp_room(NAME FLOOR SOURCES a.c b.c USES base kind [LIBS ...] [TESTS a_test.c ...])
 #
-# NAME is the folder's name, FLOOR is "impl" or "." (conformance and bench).
+# NAME is the folder's name, FLOOR the folder that holds it: "impl", "." (conformance and bench) or
+# "bench" (gate).
 # Includes are written "xpshare/<room>/<header>.h" for rooms of impl/ and "<room>/<header>.h" for the
 # rooms above it. A room compiles against a private include view: a folder of symbolic links in the
 # build tree that holds only the rooms it names in USES and itself. So an include that points up does
@@ -22,7 +23,7 @@ function(xp_view room floor)
     if(where STREQUAL "impl")
       file(CREATE_LINK ${PROJECT_SOURCE_DIR}/impl/${seen} ${view}/xpshare/${seen} SYMBOLIC)
     else()
-      file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${seen} ${view}/${seen} SYMBOLIC)
+      file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${where}/${seen} ${view}/${seen} SYMBOLIC)
     endif()
   endforeach()
 endfunction()
@@ -34,7 +35,7 @@ function(xp_room room floor)
   if(floor STREQUAL "impl")
     file(CREATE_LINK ${PROJECT_SOURCE_DIR}/impl/${room} ${view}/xpshare/${room} SYMBOLIC)
   else()
-    file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${room} ${view}/${room} SYMBOLIC)
+    file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${floor}/${room} ${view}/${room} SYMBOLIC)
   endif()
 
   # A room without sources (kind) is headers only.

@@ -27,6 +27,9 @@ def room_of(name, views):
         room = "/".join(parts[:deep])
         if os.path.isdir(os.path.join(views, room)):
             return room, prefix + "/".join(parts)
+        # ... and then it is included by its own name
+        if deep > 1 and os.path.isdir(os.path.join(views, parts[deep - 1])):
+            return parts[deep - 1], prefix + "/".join(parts[deep - 1:])
     return None
 
 
