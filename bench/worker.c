@@ -12,6 +12,7 @@
 
 void xb_worker_list(const struct xb_matrix *matrix)
 {
+	printf("schema %d\n", XB_WORKER_SCHEMA);
 	for (size_t i = 0; i < matrix->count; i++) {
 		const struct xb_case *c = matrix->cases[i];
 		printf("%s\t%s\t%s\t%d\t%s\n", c->name,

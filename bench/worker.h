@@ -18,8 +18,9 @@
  * Failure       "error TEXT" in place of "ready": exit code 1, or 77 if the case cannot run here, 2
  *               if there is none of that name. After "error TEXT" to a run the case is broken: the
  *               worker ends with 1.
- * Names         xpbench --list-cases prints a line for each case: NAME, a tab, "lower" or "higher"
- *               (which is better), a tab, the unit, a tab, the number of members, a tab, the role.
+ * Names         xpbench --list-cases prints "schema 1", and then a line for each case: NAME, a
+ *               tab, "lower" or "higher" (which is better), a tab, the unit, a tab, the number of
+ *               members, a tab, the role. A driver refuses another schema.
  *               A worker takes --placement as xpbench does; a name states its placement's class, so
  *               the default suffices for all names that --list-cases prints.
  */
@@ -27,6 +28,9 @@
 #define BENCH_WORKER_H
 
 #include "bench/matrix.h"
+
+/* Of the protocol and of --list-cases: raised when a driver of today would misread them. */
+#define XB_WORKER_SCHEMA 1
 
 /** xb_worker_serve() - Serve on standard input and output until quit. Return: the exit code. */
 int xb_worker_serve(const struct xb_matrix *matrix, const char *name);
