@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -10,8 +11,9 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#define PATIENCE_NS (20 * XP_NS_PER_SEC)
-#define BRIEF_NS    (30 * XP_NS_PER_MS)
+#define PATIENCE_NS  (20 * XP_NS_PER_SEC)
+#define BRIEF_NS     (30 * XP_NS_PER_MS)
+#define JOIN_LOOK_NS (10 * XP_NS_PER_MS) /* how long one member's end hides another's failure */
 
 /* A build under a sanitizer is slower by about this much. */
 #if defined(__SANITIZE_THREAD__)
@@ -63,6 +65,16 @@ uint64_t xc_random(uint64_t *state)
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
 	return z ^ (z >> 31);
+}
+
+void xc_dither(uint64_t *state)
+{
+	uint64_t draw = xc_random(state) % 64;
+
+	if (draw == 0)
+		sched_yield();
+	for (; draw > 0; draw--)
+		atomic_signal_fence(memory_order_seq_cst);
 }
 
 void xc_fill(void *buffer, size_t size, uint64_t seed)
@@ -291,11 +303,39 @@ enum xc_verdict xc_kill(struct xc_case_context *cc, int index)
 	return crew_rc(cc, index, xp_crew_wait(&cc->crew, index, &by), "a killed member ends");
 }
 
+/* Look at all members that still run; the first failure decides, so that the ones that it has left
+ * waiting need not be waited for. */
+static enum xc_verdict look_at_members(struct xc_case_context *cc, int *ret_running)
+{
+	*ret_running = -1;
+	for (int i = 0; i < cc->crew.plan.members; i++) {
+		struct timespec now = xp_deadline_after(0);
+		if (cc->killed[i])
+			continue;
+		int rc = xp_crew_wait(&cc->crew, i, &now);
+		if (rc == -ETIMEDOUT)
+			*ret_running = i;
+		else if (rc < 0)
+			return crew_rc(cc, i, rc, "the member ends");
+		else if (!xp_child_ok(cc->crew.statuses[i]))
+			return member_failed(cc, i);
+	}
+	return XC_PASS;
+}
+
 enum xc_verdict xc_join(struct xc_case_context *cc)
 {
-	for (int i = 0; i < cc->crew.plan.members; i++) {
-		if (!cc->killed[i])
-			XC_TRY(xc_ends(cc, i));
+	struct timespec by = xc_patience();
+	int running;
+
+	for (;;) {
+		XC_TRY(look_at_members(cc, &running));
+		if (running < 0)
+			break;
+		if (xp_deadline_passed(&by))
+			return crew_rc(cc, running, -ETIMEDOUT, "all members end");
+		struct timespec look = xp_deadline_after(JOIN_LOOK_NS);
+		(void)!xp_crew_wait(&cc->crew, running, &look);
 	}
 	xp_crew_fini(&cc->crew);
 	cc->manned = false;

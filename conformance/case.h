@@ -227,6 +227,10 @@ void xc_pause_us(unsigned microseconds);
 /** xc_random() - Next of a small generator (SplitMix64); @state is its seed. */
 uint64_t xc_random(uint64_t *state);
 
+/** xc_dither() - Waste a little time, now and then the rest of the time slice: to be called where two
+ *  members must not be at once, so that they are if nothing keeps them apart, on one CPU too. */
+void xc_dither(uint64_t *state);
+
 /** xc_fill(), xc_filled() - A pattern that depends on @seed in every byte, and whether it is intact. */
 void xc_fill(void *buffer, size_t size, uint64_t seed);
 bool xc_filled(const void *buffer, size_t size, uint64_t seed);

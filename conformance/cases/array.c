@@ -335,6 +335,7 @@ static enum xc_verdict neighbours(struct xc_case_context *cc)
 static int count_all(struct xp_member *me, void *arg)
 {
 	struct work *w = arg;
+	uint64_t seed = (uint64_t)me->index + 1;
 
 	xp_member_arrive(me);
 	for (int i = 0; i < w->rounds; i++) {
@@ -343,6 +344,7 @@ static int count_all(struct xp_member *me, void *arg)
 		if (w->hold)
 			XM_GIVES(me, xp_lock_acquire(&w->array.lock), 0);
 		XM_GIVES(me, xp_array_get(&w->array, n, &item), 0);
+		xc_dither(&seed);
 		item++;
 		XM_GIVES(me, xp_array_set(&w->array, n, &item), 0);
 		if (w->hold)

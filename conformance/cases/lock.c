@@ -31,6 +31,7 @@ struct guarded {
 static int increment_guarded(struct xp_member *me, void *arg)
 {
 	struct guarded *g = arg;
+	uint64_t seed = (uint64_t)me->index + 1;
 
 	xp_member_arrive(me);
 	for (int i = 0; i < g->rounds; i++) {
@@ -38,6 +39,7 @@ static int increment_guarded(struct xp_member *me, void *arg)
 		XM_REQUIRE(me, *g->inside == 0, "another member is inside at round %d", i);
 		*g->inside = me->index + 1;
 		int64_t sum = *g->sum;
+		xc_dither(&seed);
 		XM_REQUIRE(me, *g->inside == me->index + 1, "somebody came in at round %d", i);
 		*g->sum = sum + 1;
 		*g->inside = 0;
@@ -165,8 +167,7 @@ static int alternate(struct xp_member *me, void *arg)
 		else
 			XM_GIVES(me, xp_lock_acquire_until(&g->lock, &by), 0);
 		(*g->sum)++;
-		for (uint64_t spin = xc_random(&seed) % 200; spin > 0; spin--)
-			atomic_signal_fence(memory_order_seq_cst);
+		xc_dither(&seed);
 		XM_GIVES(me, xp_lock_release(&g->lock), 0);
 	}
 	return 0;
@@ -425,16 +426,26 @@ static enum xc_verdict stays_held(struct xc_case_context *cc)
 
 /* ---- fairness --------------------------------------------------------------------------------- */
 
+#define FAIR_MEMBERS 3
+#define FAIR_TURNS   6000
+
+/* Turns count from when every member has had one: who starts first is not the lock's doing. */
 static int count_turns(struct xp_member *me, void *arg)
 {
 	struct guarded *g = arg;
+	uint64_t seed = (uint64_t)me->index + 1;
 
 	xp_member_arrive(me);
+	XM_GIVES(me, xp_lock_acquire(&g->lock), 0);
+	++*g->inside;
+	XM_GIVES(me, xp_lock_release(&g->lock), 0);
 	for (bool on = true; on;) {
 		XM_GIVES(me, xp_lock_acquire(&g->lock), 0);
+		bool counts = *g->inside == FAIR_MEMBERS;
 		on = *g->sum < g->rounds;
-		*g->sum += on;
-		atomic_fetch_add(&me->tally->count[0], on);
+		*g->sum += counts;
+		atomic_fetch_add(&me->tally->count[0], counts && on);
+		xc_dither(&seed);
 		XM_GIVES(me, xp_lock_release(&g->lock), 0);
 	}
 	return 0;
@@ -443,12 +454,16 @@ static int count_turns(struct xp_member *me, void *arg)
 static enum xc_verdict fair(struct xc_case_context *cc)
 {
 	struct xp_object object;
+	int64_t *cells = cc->shared;
 
 	XC_TRY(xc_make(cc, &(struct xp_params){.fair = true}, &object));
-	struct guarded g = {.lock = object.as.lock, .rounds = 20000, .sum = cc->shared};
-	XC_TRY(xc_start(cc, 3, count_turns, &g));
+	struct guarded g = {.lock = object.as.lock,
+			    .rounds = FAIR_TURNS,
+			    .sum = &cells[0],
+			    .inside = &cells[XP_ISOLATION / sizeof(int64_t)]};
+	XC_TRY(xc_start(cc, FAIR_MEMBERS, count_turns, &g));
 	int64_t least = INT64_MAX, most = 0;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < FAIR_MEMBERS; i++) {
 		XC_TRY(xc_ends(cc, i));
 		int64_t turns = xc_tally(cc, i, 0);
 		least = turns < least ? turns : least;

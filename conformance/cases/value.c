@@ -260,12 +260,14 @@ struct counting {
 static int count_locked(struct xp_member *me, void *arg)
 {
 	struct counting *c = arg;
+	uint64_t seed = (uint64_t)me->index + 1;
 	int64_t number;
 
 	xp_member_arrive(me);
 	for (int i = 0; i < c->rounds; i++) {
 		XM_GIVES(me, xp_lock_acquire(&c->value.lock), 0);
 		XM_GIVES(me, xp_value_load(&c->value, &number), 0);
+		xc_dither(&seed);
 		number++;
 		XM_GIVES(me, xp_value_store(&c->value, &number), 0);
 		XM_GIVES(me, xp_lock_release(&c->value.lock), 0);
@@ -293,11 +295,13 @@ static enum xc_verdict locked_sum(struct xc_case_context *cc)
 static int count_raw(struct xp_member *me, void *arg)
 {
 	struct counting *c = arg;
+	uint64_t seed = (uint64_t)me->index + 1;
 	int64_t number;
 
 	xp_member_arrive(me);
 	for (int i = 0; i < c->rounds; i++) {
 		XM_GIVES(me, xp_value_load(&c->value, &number), 0);
+		xc_dither(&seed);
 		number++;
 		XM_GIVES(me, xp_value_store(&c->value, &number), 0);
 	}
