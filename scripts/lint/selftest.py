@@ -19,11 +19,14 @@ import tidy
 SPDX = "/* SPDX-License-Identifier: MIT */\n"
 GOOD_C = SPDX + """#include "xpshare/base/good.h"
 
+#include <signal.h>
+
 /* sleep() in a comment, "exit(1)" in a comment: no calls. */
 int xp_good(void)
 {
 	const char *text = "printf(gets(x)); ../";
 
+	signal(SIGPIPE, SIG_IGN);
 	return text[0] == '"';
 }
 """
@@ -60,6 +63,7 @@ BAD = {
         ("shell", body("return system(a);"), "shell"),
         ("exit in the library", body("exit(1);"), "_exit"),
         ("printing in the library", body('printf("x");'), "silent"),
+        ("handler", body("signal(SIGINT, handler);"), "sigaction"),
         ("assert", body("assert(x);"), "xp_assert"),
         ("include by path", {"impl/base/bad.c": SPDX + '#include "../x.h"\n'}, "include by room"),
         ("hidden struct", {"impl/base/bad.h": SPDX + "typedef struct x x_t;\n"}, "struct out"),
