@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conn - a client's connection to a manager, and what a server needs to listen
+ * conn - a client's connection to a manager
  *
  * Overview      A blocking stream that carries frames, with a deadline on everything: connect,
  *               handshake, call. Requests and replies are datums.
  * Use           xp_address_parse(), xp_conn_open(), xp_conn_authenticate(), then any number of
  *               xp_conn_call(); xp_conn_close().
- * Addresses     "unix:/path", "unix:@abstract", "tcp:host:port", "tcp:[v6]:port"; also what Python
- *               calls an address: "/path", "host:port".
  * States        CLOSED -> OPEN -> READY -> BROKEN -> CLOSED; by open, authenticate, any failed
  *               call, close.
  * Invariants    (1) A connection on which a call did not end with its whole reply is BROKEN: its
@@ -24,60 +22,19 @@
 #ifndef XPSHARE_RPC_CONN_H
 #define XPSHARE_RPC_CONN_H
 
+#include "xpshare/rpc/address.h"
 #include "xpshare/rpc/auth.h"
 #include "xpshare/rpc/datum.h"
 #include "xpshare/rpc/frame.h"
+#include "xpshare/rpc/listen.h"
 #include "xpshare/rpc/pickle.h"
 
-#include <sys/socket.h>
-#include <sys/types.h>
 #include <time.h>
-
-/* ---- addresses ----------------------------------------------------------------------- */
-
-/** struct xp_address - where a manager listens. */
-struct xp_address {
-	struct sockaddr_storage storage;
-	socklen_t size;
-};
-
-/** xp_address_parse() - From the forms above; host names are resolved. Return: 0; -EINVAL; -ENOENT
- *  no such host; -ENAMETOOLONG a path beyond what a socket takes. */
-XP_MUST_CHECK int xp_address_parse(const char *text, struct xp_address *ret_address);
-/** xp_address_format() - The text form, canonical. Return: its length, -ENOSPC. */
-int xp_address_format(const struct xp_address *address, char *buffer, size_t size);
-/** xp_address_datum() - As Python writes it: str path, bytes (abstract), (host, port). NULL:
- *  exhausted. */
-struct xp_datum *xp_address_datum(const struct xp_address *address, struct xp_datum_arena *arena);
-
-/* ---- listening ----------------------------------------------------------------------- */
-
-#define XP_LISTEN_BACKLOG 1024
-
-/**
- * xp_listen() - A listening socket, non-blocking and close-on-exec.
- * @backlog:     0: XP_LISTEN_BACKLOG.
- * @ret_address: NULL, or the address bound: a TCP port 0 has become a real one.
- *
- * A socket file is made with mode 0600. One that a dead server left behind is replaced; one that a
- * living server listens on is not: -EADDRINUSE.
- * Return: 0, -EADDRINUSE, -errno.
- */
-XP_MUST_CHECK int xp_listen(const struct xp_address *address, int backlog,
-			    struct xp_address *ret_address, int *ret_fd);
-/** xp_listen_prepare() - Options of an accepted stream: TCP_NODELAY. Ignored on other families. */
-void xp_listen_prepare(int fd);
-/** xp_listen_quickack() - Acknowledge at once what is read next. To be called before every read of
- * a TCP stream whose peer is stock CPython, whose write-write-read stalls 44 ms otherwise (SPEC
- *  X4). */
-void xp_listen_quickack(int fd);
-
-/* ---- connections --------------------------------------------------------------------- */
 
 /** struct xp_conn - private, except that `dialect` is that of the peer's last reply. */
 struct xp_conn {
 	int fd;
-	pid_t owner; /* process that opened it */
+	unsigned process; /* the generation of forks that opened it */
 	int state;
 	bool tcp;
 	struct xp_dialect dialect; /* the peer's, known after its first reply */
@@ -118,13 +75,14 @@ XP_MUST_CHECK int xp_conn_authenticate(struct xp_conn *conn, enum xp_auth_role r
 
 /**
  * xp_conn_call() - One request, one reply.
- * @request:   Any datum; written in conn->speak (protocol 2 at first, then the peer's own dialect).
+ * @request:   Any datum; written in protocol 2 at first, which all read, then in the peer's dialect.
  * @ret_reply: Lives until the next call on @conn, or its close.
  *
  * Progress: Blocking. Two system calls where the reply comes in one piece (three with a deadline).
  * Death:    -ECONNRESET: the manager is gone, before or during the call; it may have been executed.
- * Return:   0; -ETIMEDOUT; -ECONNRESET; -EPROTO a malformed reply; -EMSGSIZE (request over the
- * limit: nothing was sent and the connection stays usable; reply: broken); -ENOMEM.
+ * Return:   0; -ETIMEDOUT; -ECONNRESET; -EPROTO a malformed reply; -ENOMEM; -EMSGSIZE, -ENOTSUP a
+ *           request over the limit, or that the peer's dialect cannot hold: nothing was sent, and the
+ *           connection stays as it is. After every other failure it is BROKEN.
  */
 XP_MUST_CHECK int xp_conn_call(struct xp_conn *conn, const struct xp_datum *request,
 			       const struct timespec *deadline, const struct xp_datum **ret_reply);

@@ -27,4 +27,13 @@ struct xp_dialect {
 #define XP_DIALECT_ANY \
 	((struct xp_dialect){.python = 3, .protocol = 2}) /* read by 2.7 and all 3.x */
 
+/** xp_dialect_reply() - What to answer a request of @request in: the peer's own dialect, but a Python 3
+ *  peer that writes protocol 2 is a C client that does not know us yet and reads everything. */
+static inline struct xp_dialect xp_dialect_reply(struct xp_dialect request)
+{
+	if (request.python == 2)
+		return XP_DIALECT_PY2;
+	return request.protocol <= 2 ? XP_DIALECT_PY4 : request;
+}
+
 #endif

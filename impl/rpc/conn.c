@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+#include "xpshare/rpc/conn.h"
+
+#include "xpshare/base/clock.h"
+#include "xpshare/base/io.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
+
+enum state { CLOSED, OPEN, READY, BROKEN };
+
+/* Parts per system call; the kernel's limit is 1024. */
+#define PARTS_MAX 512
+
+/* What a connection keeps of the memory of its largest call. */
+#define KEEP ((size_t)256 << 10)
+
+/* ---- forks --------------------------------------------------------------------------- */
+
+/* Counts the forks between the first process and this one: a system call less than getpid(). */
+static unsigned generation;
+static pthread_once_t generation_once = PTHREAD_ONCE_INIT;
+
+static void forked(void)
+{
+	generation++; /* in the child, which has one thread */
+}
+
+static void watch_forks(void)
+{
+	(void)pthread_atfork(NULL, NULL, forked);
+}
+
+static bool is_mine(const struct xp_conn *conn)
+{
+	return conn->process == generation;
+}
+
+/* ---- states -------------------------------------------------------------------------- */
+
+void xp_conn_init(struct xp_conn *conn, const struct xp_pickle_limits *limits)
+{
+	*conn = (struct xp_conn){.fd = -1, .state = CLOSED, .why = ""};
+	xp_frame_buffer_init(&conn->input);
+	xp_pickle_reader_init(&conn->reader, limits);
+	xp_pickle_writer_init(&conn->writer, limits ? limits->bytes : 0, 0);
+	xp_datum_arena_init(&conn->replies, 0);
+	conn->frame_max = conn->reader.limits.bytes;
+}
+
+void xp_conn_fini(struct xp_conn *conn)
+{
+	if (!conn)
+		return;
+	xp_conn_close(conn);
+	xp_frame_buffer_fini(&conn->input);
+	xp_pickle_reader_fini(&conn->reader);
+	xp_pickle_writer_fini(&conn->writer);
+	xp_datum_arena_fini(&conn->replies);
+}
+
+static void drop(struct xp_conn *conn, enum state state)
+{
+	/* The stream itself ends only in the process whose it is: a forked child closes its descriptor and
+	 * leaves the parent's stream alone. There a close would not do, if a child still has a copy. */
+	if (conn->fd >= 0 && is_mine(conn))
+		(void)shutdown(conn->fd, SHUT_RDWR);
+	conn->fd = xp_io_close(conn->fd);
+	conn->state = state;
+	conn->input.start = conn->input.end = 0;
+}
+
+void xp_conn_break(struct xp_conn *conn)
+{
+	if (conn->state != CLOSED)
+		drop(conn, BROKEN);
+}
+
+void xp_conn_close(struct xp_conn *conn)
+{
+	drop(conn, CLOSED);
+	xp_datum_arena_reset(&conn->replies);
+}
+
+static int fail(struct xp_conn *conn, int err, const char *why)
+{
+	conn->why = why;
+	return err;
+}
+
+/* No call can follow one that ended in the middle (invariant 1). */
+static int broken(struct xp_conn *conn, int rc)
+{
+	const char *why = conn->why;
+
+	xp_conn_break(conn);
+	switch (rc) {
+	case -EPIPE:
+	case -ECONNRESET:
+		return fail(conn, -ECONNRESET, "the peer is gone");
+	case -ETIMEDOUT:
+		return fail(conn, rc, "the deadline passed");
+	case -EMSGSIZE:
+		return fail(conn, -EPROTO, "the peer announced a frame over the limit");
+	default:
+		return fail(conn, rc, *why ? why : "the stream failed");
+	}
+}
+
+static int check(struct xp_conn *conn, enum state state)
+{
+	conn->why = "";
+	if (conn->state != (int)state)
+		return fail(
+		    conn, conn->state == CLOSED || conn->state == BROKEN ? -ECONNRESET : -EPROTO,
+		    conn->state == BROKEN ? "the connection was abandoned" : "not connected");
+	if (!is_mine(conn))
+		return fail(conn, -ECONNRESET, "the connection belongs to the parent process");
+	return 0;
+}
+
+void xp_conn_adopt(struct xp_conn *conn, int fd)
+{
+	pthread_once(&generation_once, watch_forks);
+	xp_conn_close(conn);
+	conn->fd = fd;
+	conn->process = generation;
+	conn->state = OPEN;
+	conn->speak = conn->dialect = XP_DIALECT_ANY;
+	conn->tcp = xp_listen_prepare(fd);
+}
+
+/* ---- opening ------------------------------------------------------------------------- */
+
+/*
+ * An AF_UNIX connect waits for room in the listener's backlog, and poll(2) cannot tell when there is
+ * some. SO_SNDTIMEO bounds that wait in the kernel.
+ */
+static int connect_unix(int fd, const struct xp_address *address, const struct timespec *deadline)
+{
+	struct timeval patience = {0};
+
+	for (;;) {
+		if (deadline) {
+			int64_t left_us = xp_deadline_ns(deadline) / XP_NS_PER_US;
+			if (left_us == 0)
+				left_us = 1; /* 0 would wait for ever */
+			patience = (struct timeval){.tv_sec = left_us / 1000000,
+						    .tv_usec = left_us % 1000000};
+			if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) <
+			    0)
+				return -errno;
+		}
+		if (connect(fd, (const struct sockaddr *)&address->storage, address->size) == 0)
+			break;
+		if (errno == EAGAIN && xp_deadline_passed(deadline))
+			return -ETIMEDOUT;
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+	}
+	patience = (struct timeval){0};
+	if (deadline && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int connect_tcp(int fd, const struct xp_address *address, const struct timespec *deadline)
+{
+	int err = 0;
+	socklen_t size = sizeof(err);
+	int rc = xp_io_set_nonblock(fd, 1);
+
+	if (rc < 0)
+		return rc;
+	if (connect(fd, (const struct sockaddr *)&address->storage, address->size) < 0) {
+		if (errno != EINPROGRESS && errno != EINTR)
+			return -errno;
+		rc = xp_io_wait(fd, POLLOUT, deadline);
+		if (rc < 0)
+			return rc;
+		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size) < 0)
+			return -errno;
+		if (err != 0)
+			return -err;
+	}
+	return xp_io_set_nonblock(fd, 0);
+}
+
+int xp_conn_open(struct xp_conn *conn, const struct xp_address *address,
+		 const struct timespec *deadline)
+{
+	int family = address->storage.ss_family;
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	conn->why = "";
+	if (fd < 0)
+		return fail(conn, -errno, "no socket can be had");
+	int rc = family == AF_UNIX ? connect_unix(fd, address, deadline)
+				   : connect_tcp(fd, address, deadline);
+	if (rc < 0) {
+		xp_io_close(fd);
+		return fail(conn, rc,
+			    rc == -ETIMEDOUT ? "no connection before the deadline"
+					     : "nobody listens there");
+	}
+	xp_conn_adopt(conn, fd);
+	return 0;
+}
+
+/* ---- frames -------------------------------------------------------------------------- */
+
+static int send_parts(struct xp_conn *conn, struct iovec *parts, int count,
+		      const struct timespec *deadline)
+{
+	int rc = 0;
+
+	for (int at = 0; at < count && rc == 0; at += PARTS_MAX) {
+		int now = count - at < PARTS_MAX ? count - at : PARTS_MAX;
+		rc = xp_io_send_full(conn->fd, parts + at, now, deadline);
+	}
+	return rc;
+}
+
+/* The next whole frame; its bytes stay until the next call. */
+static int recv_frame(struct xp_conn *conn, uint64_t limit, const struct timespec *deadline,
+		      char **ret_payload, size_t *ret_size)
+{
+	for (;;) {
+		char *at;
+		size_t room;
+		int rc = xp_frame_buffer_next(&conn->input, limit, ret_payload, ret_size);
+		if (rc != 0)
+			return rc < 0 ? rc : 0;
+		rc = xp_frame_buffer_space(&conn->input, &at, &room);
+		if (rc < 0)
+			return rc;
+		if (conn->tcp)
+			xp_listen_quickack(conn->fd);
+		ssize_t n = xp_io_read_some(conn->fd, at, room, deadline);
+		if (n < 0)
+			return (int)n;
+		xp_frame_buffer_received(&conn->input, (size_t)n);
+	}
+}
+
+static int send_small(struct xp_conn *conn, const unsigned char *payload, size_t size,
+		      const struct timespec *deadline)
+{
+	char frame[XP_FRAME_HEADER_MAX + XP_AUTH_FRAME_MAX];
+	char *body = frame + XP_FRAME_HEADER_MAX;
+
+	xp_assert(size <= XP_AUTH_FRAME_MAX);
+	memcpy(body, payload, size);
+	char *start = xp_frame_seal(body, size);
+	struct iovec part = {.iov_base = start, .iov_len = (size_t)(body - start) + size};
+	return send_parts(conn, &part, 1, deadline);
+}
+
+/* ---- handshake ----------------------------------------------------------------------- */
+
+int xp_conn_authenticate(struct xp_conn *conn, enum xp_auth_role role, const void *key,
+			 size_t key_size, const struct xp_auth_policy *policy,
+			 const struct timespec *deadline)
+{
+	unsigned char reply[XP_AUTH_FRAME_MAX];
+	struct xp_auth auth;
+	size_t size;
+	char *payload;
+	int rc = check(conn, OPEN);
+
+	if (rc < 0)
+		return rc;
+	int step = xp_auth_start(&auth, role, key, key_size, policy, reply, &size);
+	while (step >= 0) {
+		rc = size > 0 ? send_small(conn, reply, size, deadline) : 0;
+		if (rc < 0 || step == XP_AUTH_DONE)
+			break;
+		rc = recv_frame(conn, XP_AUTH_FRAME_MAX, deadline, &payload, &size);
+		if (rc < 0)
+			break;
+		step = xp_auth_step(&auth, payload, size, reply, &size);
+	}
+	/* The peer is told before it is left; whether it still listens no longer matters. */
+	if (step == -EACCES && size > 0 && send_small(conn, reply, size, deadline) < 0)
+		size = 0;
+	if (step < 0)
+		rc = step;
+	if (rc < 0) {
+		conn->why = xp_auth_why(&auth);
+		return broken(conn, rc);
+	}
+	conn->state = READY;
+	return 0;
+}
+
+/* ---- calls --------------------------------------------------------------------------- */
+
+int xp_conn_send(struct xp_conn *conn, const struct xp_datum *value,
+		 const struct timespec *deadline)
+{
+	struct xp_pickle_writer *writer = &conn->writer;
+	int rc = check(conn, READY);
+
+	if (rc < 0)
+		return rc;
+	rc = xp_pickle_write(writer, value, conn->speak, XP_FRAME_HEADER_MAX, XP_PICKLE_PARTS);
+	if (rc < 0)
+		return fail(conn, rc, writer->error.text);
+	char *body = (char *)writer->parts[0].iov_base + XP_FRAME_HEADER_MAX;
+	char *start = xp_frame_seal(body, writer->size);
+	writer->parts[0].iov_len -= (size_t)(start - (char *)writer->parts[0].iov_base);
+	writer->parts[0].iov_base = start;
+	rc = send_parts(conn, writer->parts, writer->part_count, deadline);
+	xp_pickle_writer_trim(writer, KEEP);
+	return rc < 0 ? broken(conn, rc) : 0;
+}
+
+/* From now on the peer's own dialect, which says more than the one that all read. */
+static void learn(struct xp_conn *conn)
+{
+	conn->dialect = conn->reader.dialect;
+	if (conn->dialect.python == 2)
+		conn->speak = XP_DIALECT_PY2;
+	else if (conn->dialect.protocol > 2)
+		conn->speak = conn->dialect;
+}
+
+int xp_conn_recv(struct xp_conn *conn, const struct timespec *deadline,
+		 const struct xp_datum **ret_value)
+{
+	struct xp_datum *value;
+	char *payload;
+	size_t size;
+	int rc = check(conn, READY);
+
+	if (rc < 0)
+		return rc;
+	/* The last reply lay in the buffer and the arena. */
+	xp_datum_arena_reset(&conn->replies);
+	xp_frame_buffer_trim(&conn->input, KEEP);
+	rc = recv_frame(conn, conn->frame_max, deadline, &payload, &size);
+	if (rc == -EPIPE && xp_frame_buffer_pending(&conn->input) == 0) {
+		(void)broken(conn, rc);
+		return -EPIPE;
+	}
+	if (rc < 0)
+		return broken(conn, rc);
+	rc = xp_pickle_read(&conn->reader, &conn->replies, payload, size, XP_PICKLE_BORROW, &value);
+	if (rc < 0) {
+		conn->why = conn->reader.error.text;
+		xp_conn_break(conn);
+		return rc == -ENOMEM ? rc : -EPROTO;
+	}
+	learn(conn);
+	*ret_value = value;
+	return 0;
+}
+
+int xp_conn_call(struct xp_conn *conn, const struct xp_datum *request,
+		 const struct timespec *deadline, const struct xp_datum **ret_reply)
+{
+	int rc = check(conn, READY);
+
+	/* Nothing may be there that nobody asked for: it would be taken for the reply. */
+	if (rc == 0 && xp_frame_buffer_pending(&conn->input) > 0) {
+		conn->why = "the peer sent more than was asked for";
+		rc = broken(conn, -EPROTO);
+	}
+	if (rc == 0)
+		rc = xp_conn_send(conn, request, deadline);
+	if (rc == 0)
+		rc = xp_conn_recv(conn, deadline, ret_reply);
+	return rc == -EPIPE ? -ECONNRESET : rc;
+}
+
+bool xp_conn_is_usable(struct xp_conn *conn)
+{
+	struct pollfd watch = {.fd = conn->fd, .events = POLLIN | POLLRDHUP};
+
+	return check(conn, READY) == 0 && xp_frame_buffer_pending(&conn->input) == 0 &&
+	       poll(&watch, 1, 0) == 0;
+}
+
+const char *xp_conn_why(const struct xp_conn *conn)
+{
+	return conn->why;
+}
