@@ -28,6 +28,7 @@ struct round {
 /* What a member does next: chooses by the turn's random number, performs, fills in everything but the
  * times. */
 struct turn {
+	int member;
 	uint64_t random;
 	int64_t unique; /* an operand that nobody else uses */
 	bool last;	/* of this member in this round */
@@ -68,13 +69,24 @@ static void op_value(struct xp_object *object, const struct turn *turn, struct x
 	op->result = result;
 }
 
+static bool many_sided(const struct xp_impl *impl)
+{
+	const unsigned both = XP_CAP_MULTI_PRODUCER | XP_CAP_MULTI_CONSUMER;
+
+	return (impl->kind != XP_KIND_QUEUE && impl->kind != XP_KIND_JOINABLE) ||
+	       (impl->caps & both) == both;
+}
+
 static void op_queue(struct xp_object *object, const struct turn *turn, struct xc_op *op)
 {
 	const struct xp_queue *queue = &object->as.queue;
 	int64_t item = turn->unique;
 	size_t size = 0;
 
-	op->code = turn->random % 2 ? XC_OP_PUT : XC_OP_GET;
+	/* With one producer and one consumer the members have roles. */
+	bool put = many_sided(object->impl) ? turn->random % 2 : turn->member == 0;
+
+	op->code = put ? XC_OP_PUT : XC_OP_GET;
 	if (op->code == XC_OP_PUT) {
 		op->argument = item;
 		op->rc = xp_queue_try_put(queue, &item, sizeof(item));
@@ -168,6 +180,7 @@ static int take_part(struct xp_member *me, void *arg)
 	for (int i = 0; i < OPS; i++) {
 		struct xc_op op = {.member = (int16_t)me->index};
 		struct turn turn = {
+		    .member = me->index,
 		    .random = xc_random(&state) >> 7,
 		    .unique = (int64_t)(round->seed << 16) + me->index * OPS + i + 1,
 		    .last = i == OPS - 1,
@@ -207,11 +220,12 @@ static enum xc_verdict one_round(struct xc_case_context *cc, const struct subjec
 	size_t count = 0, stuck = 0;
 
 	XC_TRY(xc_make(cc, &subject->params, &object));
-	XC_TRY(xc_start(cc, MEMBERS, take_part, &round));
+	int members = many_sided(cc->iut->impl) ? MEMBERS : 2;
+	XC_TRY(xc_start(cc, members, take_part, &round));
 	XC_TRY(xc_join(cc));
 	xc_drop_last(cc);
 
-	for (int m = 0; m < MEMBERS; m++) {
+	for (int m = 0; m < members; m++) {
 		for (int i = 0; i < OPS; i++) {
 			if (round.ops[m][i].code != XC_OP_NONE)
 				all[count++] = round.ops[m][i];

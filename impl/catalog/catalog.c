@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "xpshare/catalog/catalog.h"
 
+#include "xpshare/chan/joinable.h"
 #include "xpshare/chan/pipe_fd.h"
 #include "xpshare/chan/pipe_socket.h"
+#include "xpshare/chan/queue_ring.h"
 #include "xpshare/shm/array.h"
 #include "xpshare/shm/value.h"
 #include "xpshare/sync/event_futex.h"
@@ -21,6 +23,9 @@ static const struct xp_impl *const implementations[] = {
     &xp_impl_array_raw,
     &xp_impl_pipe_fd,
     &xp_impl_pipe_socket,
+    &xp_impl_queue_ring_spsc,
+    &xp_impl_queue_ring_mpmc,
+    &xp_impl_joinable_ring,
     &xp_impl_lock_futex,
     &xp_impl_lock_pthread,
     &xp_impl_lock_sem,
