@@ -9,7 +9,7 @@
 # build tree that holds only the rooms it names in USES and itself. So an include that points up does
 # not compile, and a room that names one not yet declared (a cycle) does not configure.
 #
-# A test file becomes the program NAME_test, a Criterion runner, and one ctest.
+# A test file becomes the program <room>.<noun>_test, a Criterion runner, and one ctest.
 
 function(xp_view room floor)
   set(view ${PROJECT_BINARY_DIR}/view/${room})
@@ -101,7 +101,8 @@ function(xp_unit_test room file)
   if(NOT BUILD_TESTING OR CMAKE_CROSSCOMPILING)
     return()
   endif()
-  get_filename_component(name ${file} NAME_WE)
+  get_filename_component(noun ${file} NAME_WE)
+  set(name ${room}.${noun}) # two rooms may have a test of the same noun
   get_property(uses GLOBAL PROPERTY XP_ROOM_${room}_USES)
   add_executable(${name} ${file})
   target_include_directories(${name} PRIVATE ${PROJECT_BINARY_DIR}/view/${room})
