@@ -151,13 +151,15 @@ int xb_gbench_matches(const char *filter, const char *name)
 	}
 }
 
-void xb_gbench_register(const char *name, void *arg, int64_t iterations)
+void xb_gbench_register(const char *name, void *arg, int64_t iterations, int once)
 {
 	auto *added = benchmark::RegisterBenchmark(name, run_case, arg);
 
 	added->UseManualTime()->Unit(benchmark::kNanosecond);
 	if (iterations > 0)
-		added->Iterations(iterations)->Repetitions(1);
+		added->Iterations(iterations);
+	if (once)
+		added->Repetitions(1);
 	registered().push_back(arg);
 }
 

@@ -78,8 +78,12 @@ const char *xb_gbench_filter(void);
  */
 int xb_gbench_matches(const char *filter, const char *name);
 
-/** xb_gbench_register() - Add a case. @iterations: fixed number, run once; 0 lets it be chosen. */
-void xb_gbench_register(const char *name, void *arg, int64_t iterations);
+/**
+ * xb_gbench_register() - Add a case.
+ * @iterations: Operations of a repetition; 0 lets Google Benchmark choose.
+ * @once:       One repetition, whatever the flags say.
+ */
+void xb_gbench_register(const char *name, void *arg, int64_t iterations, int once);
 
 /** xb_gbench_run() - Run all that is registered. Return: how many cases. */
 size_t xb_gbench_run(const struct xb_gbench_plan *plan);

@@ -162,7 +162,9 @@ static int run_suite(const struct xb_options *options, struct xb_context *contex
 	}
 	shuffle(suite.entries, suite.count, options->seed);
 	for (size_t i = 0; i < suite.count; i++)
-		xb_gbench_register(suite.entries[i].c->name, &suite.entries[i], options->dry);
+		xb_gbench_register(suite.entries[i].c->name, &suite.entries[i],
+				   options->dry ? 1 : suite.entries[i].c->workload->fixed,
+				   options->dry);
 	struct xb_gbench_plan run = {
 	    .body = xb_suite_body,
 	    .on_result = xb_suite_result,

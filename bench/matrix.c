@@ -103,6 +103,48 @@ bool xb_matrix_supports(struct xb_matrix *matrix, const struct xp_impl *impl,
 	return rc == 0;
 }
 
+int xb_matrix_waits(struct xb_matrix *matrix, const struct xp_impl *impl,
+		    const struct xp_params *params, const struct xb_placement *where,
+		    const char *ret_waits[3])
+{
+	static const enum xp_wait_strategy all[] = {XP_STRATEGY_HYBRID, XP_STRATEGY_PARK,
+						    XP_STRATEGY_SPIN};
+	bool crowded = where->class == XB_SAME_PU || where->variant == XB_OVERSUBSCRIBED;
+	struct xp_params wanted = *params;
+	int n = 0;
+
+	wanted.strategy = XP_STRATEGY_SPIN;
+	if (impl->scope == XP_SCOPE_MANAGED || !xb_matrix_supports(matrix, impl, &wanted)) {
+		wanted.strategy = XP_STRATEGY_HYBRID;
+		if (!xb_matrix_supports(matrix, impl, &wanted))
+			return 0;
+		ret_waits[0] = NULL;
+		return 1;
+	}
+	for (int i = 0; i < 3; i++) {
+		wanted.strategy = all[i];
+		if ((all[i] != XP_STRATEGY_SPIN || !crowded) &&
+		    xb_matrix_supports(matrix, impl, &wanted))
+			ret_waits[n++] = xb_strategy_name(all[i]);
+	}
+	return n;
+}
+
+void xb_case_wait(struct xb_case *c, const char *wait)
+{
+	if (wait)
+		c->param[XB_WAIT] = xb_text(wait);
+}
+
+void xb_case_wait_floor(struct xb_case *c)
+{
+	const struct xb_value *wait = &c->param[XB_WAIT];
+	bool polls = wait->set && strcmp(wait->text, xb_strategy_name(XP_STRATEGY_PARK)) != 0;
+
+	xb_case_floor(
+	    c, polls && c->placement.class != XB_SAME_PU ? "floor/cache_line" : "floor/futex", 0);
+}
+
 struct xb_case xb_case_of(const struct xb_workload *workload, const struct xp_impl *impl,
 			  const struct xb_placement *where)
 {
@@ -111,7 +153,7 @@ struct xb_case xb_case_of(const struct xb_workload *workload, const struct xp_im
 	    .impl = impl,
 	    .impl_name = impl->name,
 	    .kind = xp_kind_name(impl->kind),
-	    .role = XB_ROLE_SUBJECT,
+	    .role = xb_is_peer(impl) ? XB_ROLE_PEER : XB_ROLE_SUBJECT,
 	    .carrier = DEFAULT_CARRIER,
 	    .placement = *where,
 	};
@@ -147,6 +189,9 @@ int xb_matrix_open(struct xb_matrix *matrix, const struct xb_topology *topology,
 	}
 	for (size_t i = 0; xb_workload_at(i); i++)
 		xb_workload_at(i)->cases(xb_workload_at(i), matrix);
+	for (size_t i = 0; xb_peer_absent_at(i); i++)
+		xb_matrix_absent(matrix, "its package was not there when this was built", "%s",
+				 xb_peer_absent_at(i));
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #define BENCH_MATRIX_H
 
 #include "bench/case.h"
+#include "bench/peers/peers.h"
 #include "bench/topology.h"
 
 #include "xpshare/catalog/catalog.h"
@@ -37,10 +38,10 @@ struct xb_matrix {
 	for (const struct xb_placement *pair = (matrix)->pairs; \
 	     pair < (matrix)->pairs + (matrix)->pair_count; pair++)
 
-/** xb_each_impl() - Every implementation of @wanted in the catalogue. */
-#define xb_each_impl(impl, wanted) \
-	XP_CATALOG_EACH(impl)      \
-	if (impl->kind == (wanted))
+/** xb_each_impl() - Every implementation of @wanted in the catalogue, then every peer of that kind. */
+#define xb_each_impl(impl, wanted)                                                           \
+	for (const struct xp_impl *impl = xb_impl_first(); impl; impl = xb_impl_after(impl)) \
+		if (impl->kind == (wanted))
 
 /**
  * xb_matrix_open() - Collect the cases of all workloads.
@@ -71,6 +72,26 @@ void xb_matrix_absent(struct xb_matrix *matrix, const char *why, const char *wha
  */
 bool xb_matrix_supports(struct xb_matrix *matrix, const struct xp_impl *impl,
 			const struct xp_params *params);
+
+/**
+ * xb_matrix_waits() - The ways of waiting in which @impl differs on @where, to @ret_waits.
+ *
+ * Where an implementation cannot spin there is nothing to choose: one way, NULL, not stated in the
+ * name. On one PU spinning is left out: it measures the scheduler's time slice.
+ * Return: how many, 0 (not supported at all with these parameters) to 3.
+ */
+int xb_matrix_waits(struct xb_matrix *matrix, const struct xp_impl *impl,
+		    const struct xp_params *params, const struct xb_placement *where,
+		    const char *ret_waits[3]);
+
+/** xb_case_wait() - State the way of waiting; NULL states none. */
+void xb_case_wait(struct xb_case *c, const char *wait);
+
+/**
+ * xb_case_wait_floor() - The floor of a hand-over: a cache line where the members poll and run on
+ * two PUs, else a futex.
+ */
+void xb_case_wait_floor(struct xb_case *c);
 
 /** xb_case_of() - A draft for @impl of the catalogue at @where. */
 struct xb_case xb_case_of(const struct xb_workload *workload, const struct xp_impl *impl,

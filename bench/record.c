@@ -88,9 +88,19 @@ static json_t *floor_of(const struct xb_entry *entry, const struct xb_entry *flo
 		mine *= (double)xb_case_number(entry->c, XB_SIZE, 1);
 	else if (strcmp(unit, xb_metric_unit(entry->c->workload->metric)) != 0)
 		return NULL;
-	return json_pack("{ss so ss so}", "name", floor->c->name, "value", number(floor->value),
-			 "unit", unit, "ratio",
-			 json_real(higher ? floor->value / mine : mine / floor->value));
+	json_t *limit = json_pack("{ss so ss}", "name", floor->c->name, "value",
+				  number(floor->value), "unit", unit);
+	if (entry->ratio_count) {
+		struct xb_interval paired =
+		    xb_interval_of(entry->ratios, entry->ratio_count, CONFIDENCE);
+		json_object_set_new(limit, "ratio", json_real(paired.median));
+		json_object_set_new(limit, "paired", json_integer((json_int_t)entry->ratio_count));
+		json_object_set_new(limit, "ratio_ci", json_pack("[ff]", paired.lo, paired.hi));
+	} else {
+		json_object_set_new(limit, "ratio",
+				    json_real(higher ? floor->value / mine : mine / floor->value));
+	}
+	return limit;
 }
 
 struct sums {

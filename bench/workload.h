@@ -130,6 +130,8 @@ struct xb_matrix;
  * struct xb_workload - One workload.
  * @title:   What it does, one line.
  * @managed: Its place needs a manager.
+ * @fixed:   Operations of a repetition, for those whose operations take long beside what they time; 0:
+ *           as many as fill the window.
  * @distribution: Has an each pass.
  * @cases:   Add its cases to the matrix (matrix.h).
  * @open:    0, or a negative errno value; -ENOTSUP for what cannot be had here; stage->error may say
@@ -143,6 +145,7 @@ struct xb_workload {
 	enum xb_metric metric;
 	enum xb_clock clock;
 	bool managed;
+	int64_t fixed;
 	bool distribution;
 	void (*cases)(const struct xb_workload *workload, struct xb_matrix *matrix);
 	int (*open)(struct xb_stage *stage);
@@ -230,6 +233,19 @@ void xb_timed_end(struct xb_actor *actor, int batches, int64_t n, int64_t total_
 		(rc) = 0;                                                         \
 		for (int64_t i_ = 0; i_ < n_ && ((rc) = (expression)) >= 0; i_++) \
 			;                                                         \
+	} while (0)
+
+/** xb_ping_pong() - Member 0 runs and times @ping, the other one answers with @pong, as often. */
+#define xb_ping_pong(actor, n, pass, rc, ping, pong)                  \
+	do {                                                          \
+		if ((actor)->index == 0) {                            \
+			xb_repeat(XB_WARM_UP, rc, ping);              \
+			if ((rc) >= 0)                                \
+				xb_timed((actor), n, pass, rc, ping); \
+			(actor)->tally->ops = (n);                    \
+		} else {                                              \
+			xb_repeat(XB_WARM_UP + (n), rc, pong);        \
+		}                                                     \
 	} while (0)
 
 /** xb_keep() - Make the compiler believe that @value is used, and that memory may have changed. */

@@ -274,13 +274,8 @@ static int run_futex(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 	struct futex_word *words = actor->stage->shared;
 	int rc;
 
-	if (actor->index == 0) {
-		xb_repeat(XB_WARM_UP, rc, futex_ping(words, &actor->turn));
-		xb_timed(actor, n, pass, rc, futex_ping(words, &actor->turn));
-		actor->tally->ops = n;
-	} else {
-		xb_repeat(XB_WARM_UP + n, rc, futex_pong(words, &actor->turn));
-	}
+	xb_ping_pong(actor, n, pass, rc, futex_ping(words, &actor->turn),
+		     futex_pong(words, &actor->turn));
 	return rc;
 }
 
@@ -298,14 +293,8 @@ static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 	if (!buffer)
 		return xb_fail(actor, "no memory");
 	buffer[0] = 1; /* an eventfd counts: 8 bytes that are not all ones, and not zero */
-	if (me == 0) {
-		xb_repeat(XB_WARM_UP, rc, trip(ends, me, buffer, size, true, spin));
-		if (rc == 0)
-			xb_timed(actor, n, pass, rc, trip(ends, me, buffer, size, true, spin));
-		actor->tally->ops = n;
-	} else {
-		xb_repeat(XB_WARM_UP + n, rc, trip(ends, me, buffer, size, false, spin));
-	}
+	xb_ping_pong(actor, n, pass, rc, trip(ends, me, buffer, size, true, spin),
+		     trip(ends, me, buffer, size, false, spin));
 	free(buffer);
 	return rc < 0 ? xb_fail(actor, "%s: %s", variant->name, strerror(-rc)) : 0;
 }

@@ -82,13 +82,7 @@ static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 	_Atomic uint64_t *in = &line[*(const size_t *)actor->c->detail].word;
 	int rc;
 
-	if (actor->index == 0) {
-		xb_repeat(XB_WARM_UP, rc, ping(out, in, &actor->turn));
-		xb_timed(actor, n, pass, rc, ping(out, in, &actor->turn));
-		actor->tally->ops = n;
-	} else {
-		xb_repeat(XB_WARM_UP + n, rc, pong(out, in, &actor->turn));
-	}
+	xb_ping_pong(actor, n, pass, rc, ping(out, in, &actor->turn), pong(out, in, &actor->turn));
 	return rc;
 }
 

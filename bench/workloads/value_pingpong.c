@@ -101,13 +101,8 @@ static int run_cells(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 	void *back = xp_value_cell(&actor->stage->object[1].as.value);
 	int rc;
 
-	if (actor->index == 0) {
-		xb_repeat(XB_WARM_UP, rc, cell_ping(there, back, &actor->turn));
-		xb_timed(actor, n, pass, rc, cell_ping(there, back, &actor->turn));
-		actor->tally->ops = n;
-	} else {
-		xb_repeat(XB_WARM_UP + n, rc, cell_pong(there, back, &actor->turn));
-	}
+	xb_ping_pong(actor, n, pass, rc, cell_ping(there, back, &actor->turn),
+		     cell_pong(there, back, &actor->turn));
 	return rc;
 }
 
@@ -119,14 +114,8 @@ static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 
 	if (is_plain(actor->c->impl))
 		return run_cells(actor, n, pass);
-	if (actor->index == 0) {
-		xb_repeat(XB_WARM_UP, rc, ping(there, back, &actor->turn));
-		if (rc == 0)
-			xb_timed(actor, n, pass, rc, ping(there, back, &actor->turn));
-		actor->tally->ops = n;
-	} else {
-		xb_repeat(XB_WARM_UP + n, rc, pong(there, back, &actor->turn));
-	}
+	xb_ping_pong(actor, n, pass, rc, ping(there, back, &actor->turn),
+		     pong(there, back, &actor->turn));
 	return rc < 0 ? xb_fail(actor, "value: error %d", rc) : 0;
 }
 
