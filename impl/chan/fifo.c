@@ -56,32 +56,42 @@ static ssize_t write_quietly(int fd, const struct iovec *parts, int count)
 	return write_masked(fd, parts, count);
 }
 
-/* Write all of @bytes. *@ret_done is how many got out, whatever comes back. */
-static int write_all(int fd, const unsigned char *bytes, size_t size,
-		     const struct timespec *deadline, size_t *ret_done)
+/* Write @count parts, which are used up. *@ret_done is how many bytes got out, whatever comes back. */
+static int write_all(int fd, struct iovec *parts, int count, const struct timespec *deadline,
+		     size_t *ret_done)
 {
-	size_t done = 0;
 	int rc = deadline ? xp_io_wait(fd, POLLOUT, deadline) : 0;
 
-	while (rc == 0 && done < size) {
-		size_t now = size - done;
+	*ret_done = 0;
+	while (rc == 0 && count > 0) {
+		struct iovec first = *parts;
 
 		/* A blocking write of more than there is room for would outlast the deadline. */
-		if (deadline && now > CHUNK)
-			now = CHUNK;
-		struct iovec part = {.iov_base = (void *)(uintptr_t)(bytes + done), .iov_len = now};
-		ssize_t n = write_quietly(fd, &part, 1);
-		if (n >= 0) {
-			done += (size_t)n;
-			if (deadline && done < size)
+		if (deadline && first.iov_len > CHUNK)
+			first.iov_len = CHUNK;
+		ssize_t n =
+		    deadline ? write_quietly(fd, &first, 1) : write_quietly(fd, parts, count);
+		if (n < 0) {
+			if (errno == EAGAIN)
 				rc = xp_io_wait(fd, POLLOUT, deadline);
-		} else if (errno == EAGAIN) {
-			rc = xp_io_wait(fd, POLLOUT, deadline);
-		} else if (errno != EINTR) {
-			rc = -errno;
+			else if (errno != EINTR)
+				rc = -errno;
+			continue;
 		}
+		*ret_done += (size_t)n;
+		for (size_t left = (size_t)n; left > 0 && count > 0;) {
+			size_t now = left < parts->iov_len ? left : parts->iov_len;
+			parts->iov_base = (unsigned char *)parts->iov_base + now;
+			parts->iov_len -= now;
+			left -= now;
+			if (parts->iov_len == 0) {
+				parts++;
+				count--;
+			}
+		}
+		if (deadline && count > 0)
+			rc = xp_io_wait(fd, POLLOUT, deadline);
 	}
-	*ret_done = done;
 	return rc;
 }
 
@@ -99,15 +109,23 @@ int xp_fifo_send(int fd, const void *message, size_t size, const struct timespec
 	if (first > 0)
 		memcpy(frame + XP_FIFO_HEADER, message, first);
 
-	int rc = write_all(fd, frame, XP_FIFO_HEADER + first, deadline, &done);
-	if (rc == 0 && first < size) {
-		rc = write_all(fd, (const unsigned char *)message + first, size - first, deadline,
-			       &done);
-		done += CHUNK;
-	}
+	struct iovec parts[2] = {
+	    {.iov_base = frame, .iov_len = XP_FIFO_HEADER + first},
+	    {.iov_base = (unsigned char *)(uintptr_t)message + first, .iov_len = size - first},
+	};
+	int rc = write_all(fd, parts, first < size ? 2 : 1, deadline, &done);
 	if (rc < 0 && done > 0)
 		*ret_torn = true;
 	return rc;
+}
+
+int xp_fifo_send_end(int fd, const struct timespec *deadline)
+{
+	uint32_t mark = XP_FIFO_END;
+	struct iovec part = {.iov_base = &mark, .iov_len = sizeof(mark)};
+	size_t done;
+
+	return write_all(fd, &part, 1, deadline, &done);
 }
 
 /* The valid part of @rx; a peer may have written anything into it. */
@@ -237,6 +255,8 @@ int xp_fifo_recv(int fd, struct xp_fifo_rx *rx, struct xp_fifo_part *part, void 
 		return rc;
 	memcpy(&length, rx->bytes + begin, XP_FIFO_HEADER);
 	size_t size = ntohl(length);
+	if (size == XP_FIFO_END)
+		return -EPIPE;
 	if (size > XP_FIFO_MESSAGE_MAX)
 		return -EPROTO;
 	if (size > capacity) {

@@ -34,6 +34,7 @@
 #define XP_FIFO_HEADER	    4u
 #define XP_FIFO_MESSAGE_MAX INT32_MAX /* bytes; the frame's length is a signed 32-bit number */
 #define XP_FIFO_RX_BYTES    4096u
+#define XP_FIFO_END	    UINT32_MAX /* in place of a length: nothing comes after this */
 
 /**
  * struct xp_fifo_rx - Bytes that were read from the pipe and not received yet; zero is empty.
@@ -70,11 +71,14 @@ XP_MUST_CHECK int xp_fifo_send(int fd, const void *message, size_t size,
  * xp_fifo_recv() - Receive one message into @capacity bytes.
  *
  * Return: 0; -EMSGSIZE: does not fit, size in *@ret_size, message kept; -ETIMEDOUT: nothing lost;
- *         -EPIPE: end of the stream; -EPROTO: end within a message, or not a frame; -ENOMEM; -errno.
+ *         -EPIPE: end of the stream, or XP_FIFO_END, which stays; -EPROTO: end within a message, or not a frame; -ENOMEM; -errno.
  */
 XP_MUST_CHECK int xp_fifo_recv(int fd, struct xp_fifo_rx *rx, struct xp_fifo_part *part,
 			       void *buffer, size_t capacity, size_t *ret_size,
 			       const struct timespec *deadline);
+
+/** xp_fifo_send_end() - Write XP_FIFO_END, which every later receive finds. Return: 0; -errno. */
+XP_MUST_CHECK int xp_fifo_send_end(int fd, const struct timespec *deadline);
 
 /** xp_fifo_poll() - 0 if there is something to receive, or the end, by @deadline; -ETIMEDOUT. */
 XP_MUST_CHECK int xp_fifo_poll(int fd, const struct xp_fifo_rx *rx,

@@ -475,7 +475,7 @@ Test(pipe_fd, garbage_is_an_error)
 	int in, out;
 
 	cr_assert_eq(xp_pipe_fd_export(pipe, 1, &in, &out), 0);
-	cr_assert_eq(write(out, "\xff\xff\xff\xff....", 8), 8);
+	cr_assert_eq(write(out, "\xff\xff\xff\xfe....", 8), 8);
 	cr_expect_eq(xp_pipe_recv_until(pipe, 0, bytes, sizeof(bytes), &size, NULL), -EPROTO);
 	/* The receive buffer lies in shared memory: let a peer write over all of it. */
 	memset(segment.base + 128, 0xee, 1 << 14);

@@ -180,7 +180,8 @@ static void end_turn(struct xp_queue_ring *queue, struct xp_lock_futex *lock)
 
 /* ---- operations ---- */
 
-static int put_until(void *self, const void *item, size_t size, const struct timespec *deadline)
+int xp_queue_ring_put_until(void *self, const void *item, size_t size,
+			    const struct timespec *deadline)
 {
 	struct xp_queue_ring *queue = self;
 
@@ -198,7 +199,7 @@ static int put_until(void *self, const void *item, size_t size, const struct tim
 	}
 }
 
-static int try_put(void *self, const void *item, size_t size)
+int xp_queue_ring_try_put(void *self, const void *item, size_t size)
 {
 	struct xp_queue_ring *queue = self;
 	int rc = take_turn_soon(queue, &queue->shared->put_lock);
@@ -210,8 +211,8 @@ static int try_put(void *self, const void *item, size_t size)
 	return rc;
 }
 
-static int get_until(void *self, void *buffer, size_t capacity, size_t *ret_size,
-		     const struct timespec *deadline)
+int xp_queue_ring_get_until(void *self, void *buffer, size_t capacity, size_t *ret_size,
+			    const struct timespec *deadline)
 {
 	struct xp_queue_ring *queue = self;
 
@@ -231,7 +232,7 @@ static int get_until(void *self, void *buffer, size_t capacity, size_t *ret_size
 	}
 }
 
-static int try_get(void *self, void *buffer, size_t capacity, size_t *ret_size)
+int xp_queue_ring_try_get(void *self, void *buffer, size_t capacity, size_t *ret_size)
 {
 	struct xp_queue_ring *queue = self;
 	int rc = take_turn_soon(queue, &queue->shared->get_lock);
@@ -269,7 +270,7 @@ static int try_get_single(void *self, void *buffer, size_t capacity, size_t *ret
 	return xp_ring_try_get(&queue->ring, buffer, capacity, ret_size);
 }
 
-static int64_t length(void *self)
+int64_t xp_queue_ring_length(void *self)
 {
 	struct xp_queue_ring *queue = self;
 
@@ -298,16 +299,16 @@ static const struct xp_queue_ops spsc_ops = {
     .try_put = try_put_single,
     .get_until = get_until_single,
     .try_get = try_get_single,
-    .length = length,
+    .length = xp_queue_ring_length,
     .close = xp_queue_ring_close,
 };
 
-const struct xp_queue_ops xp_queue_ring_mpmc_ops = {
-    .put_until = put_until,
-    .try_put = try_put,
-    .get_until = get_until,
-    .try_get = try_get,
-    .length = length,
+static const struct xp_queue_ops mpmc_ops = {
+    .put_until = xp_queue_ring_put_until,
+    .try_put = xp_queue_ring_try_put,
+    .get_until = xp_queue_ring_get_until,
+    .try_get = xp_queue_ring_try_get,
+    .length = xp_queue_ring_length,
     .close = xp_queue_ring_close,
 };
 
@@ -412,7 +413,7 @@ int64_t xp_queue_ring_get_batch(struct xp_queue_ring *queue, void *buffer, size_
 
 struct xp_queue_ring *xp_queue_ring_of(const struct xp_queue *queue)
 {
-	if (queue->ops != &spsc_ops && queue->ops != &xp_queue_ring_mpmc_ops &&
+	if (queue->ops != &spsc_ops && queue->ops != &mpmc_ops &&
 	    queue->ops != &xp_joinable_ring_ops)
 		return NULL;
 	return queue->self;
@@ -470,7 +471,7 @@ static int make_mpmc(const struct xp_impl *impl, struct xp_place *place,
 		     const struct xp_params *params, struct xp_object *ret_object)
 {
 	(void)impl;
-	return xp_queue_ring_make(place, params, true, &xp_queue_ring_mpmc_ops, ret_object);
+	return xp_queue_ring_make(place, params, true, &mpmc_ops, ret_object);
 }
 
 const struct xp_impl xp_impl_queue_ring_spsc = {

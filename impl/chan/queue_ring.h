@@ -198,11 +198,17 @@ XP_MUST_CHECK int64_t xp_queue_ring_get_batch(struct xp_queue_ring *queue, void 
 					      const struct timespec *deadline);
 
 /* The operations of ring-mpmc, for the joinable queue that stands on it (joinable.h). */
-extern const struct xp_queue_ops xp_queue_ring_mpmc_ops;
+int xp_queue_ring_put_until(void *self, const void *item, size_t size,
+			    const struct timespec *deadline);
+int xp_queue_ring_try_put(void *self, const void *item, size_t size);
+int xp_queue_ring_get_until(void *self, void *buffer, size_t capacity, size_t *ret_size,
+			    const struct timespec *deadline);
+int xp_queue_ring_try_get(void *self, void *buffer, size_t capacity, size_t *ret_size);
+int64_t xp_queue_ring_length(void *self);
+int xp_queue_ring_close(void *self);
 XP_MUST_CHECK int xp_queue_ring_make(struct xp_place *place, const struct xp_params *params,
 				     bool multi, const struct xp_queue_ops *ops,
 				     struct xp_object *ret_object);
 void xp_queue_ring_drop(struct xp_object *object);
-int xp_queue_ring_close(void *self);
 
 #endif
