@@ -93,10 +93,22 @@ static int challenge(struct xp_auth *auth, unsigned char *reply, size_t *ret_siz
 	return 0;
 }
 
+/* A server of ours that cannot serve says why in place of its challenge: "#FAILURE# busy: ...". */
+static int refused(struct xp_auth *auth, const unsigned char *payload, size_t size)
+{
+	static const char busy[] = FAILURE " busy:";
+
+	if (size >= sizeof(busy) - 1 && !memcmp(payload, busy, sizeof(busy) - 1))
+		return fail(auth, -EUSERS, "the server has no place left for another connection");
+	return fail(auth, -EACCES, "the server does not serve this user");
+}
+
 /* The peer's challenge has come: answer it. */
 static int answer(struct xp_auth *auth, const unsigned char *payload, size_t size,
 		  unsigned char *reply, size_t *ret_size)
 {
+	if (size > VERDICT_SIZE && !memcmp(payload, FAILURE, VERDICT_SIZE))
+		return refused(auth, payload, size);
 	if (size < CHALLENGE_SIZE || memcmp(payload, CHALLENGE, CHALLENGE_SIZE) != 0)
 		return fail(auth, -EPROTO, "the peer sent something else than a challenge");
 

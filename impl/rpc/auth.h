@@ -85,6 +85,7 @@ XP_MUST_CHECK int xp_auth_start(struct xp_auth *auth, enum xp_auth_role role, co
  * @ret_size:  Its size, 0 for nothing. Set on -EACCES too: send it, then close.
  *
  * Return: XP_AUTH_MORE; XP_AUTH_DONE, after sending the reply; -EACCES one side refused the other;
+ *         -EUSERS the server has no place left;
  *         -EPROTO not a frame of a handshake; -EIO no random bytes or digest.
  */
 XP_MUST_CHECK int xp_auth_step(struct xp_auth *auth, const void *payload, size_t size,
