@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/* What a method may do: raise, keep values, make objects, park; and how parked calls end. */
+#include "xpshare/manager/dispatch.h"
+
+#include "xpshare/manager/python.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A value to be dropped once the reply has been encoded. */
+struct xp_held {
+	struct xp_held *next;
+	struct xp_datum_box *box;
+};
+
+/* ---- exceptions -------------------------------------------------------------------------------- */
+
+bool xp_call_python2(const struct xp_call *call)
+{
+	return call->client->python2;
+}
+
+const struct xp_datum *xp_call_raise(struct xp_call *call, const struct xp_datum *exception)
+{
+	call->error = exception;
+	return NULL;
+}
+
+/* "queue.Empty" or, of builtins, "ValueError". */
+static const struct xp_datum *exception_named(struct xp_datum_arena *arena, const char *name,
+					      size_t count, const struct xp_datum *const *args)
+{
+	const char *dot = strrchr(name, '.');
+	char module[64] = "builtins";
+
+	if (dot) {
+		xp_assert((size_t)(dot - name) < sizeof(module));
+		memcpy(module, name, (size_t)(dot - name));
+		module[dot - name] = '\0';
+	}
+	return xp_datum_call(arena, module, dot ? dot + 1 : name, count, args);
+}
+
+const struct xp_datum *xp_call_raisef(struct xp_call *call, const char *name, const char *format,
+				      ...)
+{
+	const struct xp_datum *text = NULL;
+	char line[512];
+	va_list list;
+
+	if (format) {
+		va_start(list, format);
+		int length = vsnprintf(line, sizeof(line), format, list);
+		va_end(list);
+		size_t size = (size_t)length < sizeof(line) ? (size_t)length : sizeof(line) - 1;
+
+		/* Cut within a character: drop the torn rest. */
+		while (size > 0 && (size_t)length >= sizeof(line) && (line[size] & 0xc0) == 0x80)
+			size--;
+		text = xp_datum_str_n(call->arena, line, size);
+	}
+	return xp_call_raise(call, exception_named(call->arena, name, format ? 1 : 0, &text));
+}
+
+const struct xp_datum *xp_call_raise_value(struct xp_call *call, const char *name,
+					   const struct xp_datum *value)
+{
+	return xp_call_raise(call, exception_named(call->arena, name, 1, &value));
+}
+
+/* ---- memory ------------------------------------------------------------------------------------ */
+
+/* Each reference counts in full: who shares a value may be the last to hold it. */
+static bool charge(struct xp_call *call, const struct xp_datum_box *box)
+{
+	struct xp_dispatch *dispatch = call->dispatch;
+	size_t size = xp_datum_box_size(box);
+
+	if (dispatch->memory > dispatch->limits.memory ||
+	    size > dispatch->limits.memory - dispatch->memory) {
+		xp_call_raisef(call, "MemoryError", "the server's limit of %zu bytes is reached",
+			       dispatch->limits.memory);
+		return false;
+	}
+	dispatch->memory += size;
+	return true;
+}
+
+int xp_call_keep(struct xp_call *call, const struct xp_datum *value, struct xp_datum_box **ret_box)
+{
+	struct xp_datum_box *box;
+
+	if (xp_datum_retain(value, &box) < 0) {
+		xp_call_raisef(call, "MemoryError", NULL);
+		return -ENOMEM;
+	}
+	if (!charge(call, box)) {
+		xp_datum_box_unref(box);
+		return -ENOMEM;
+	}
+	*ret_box = box;
+	return 0;
+}
+
+struct xp_datum_box *xp_dispatch_share(struct xp_call *call, struct xp_datum_box *box)
+{
+	return charge(call, box) ? xp_datum_box_ref(box) : NULL;
+}
+
+void xp_dispatch_drop(struct xp_dispatch *dispatch, struct xp_datum_box *box)
+{
+	if (!box)
+		return;
+	dispatch->memory -= xp_datum_box_size(box);
+	xp_datum_box_unref(box);
+}
+
+const struct xp_datum *xp_call_release(struct xp_call *call, struct xp_datum_box *box)
+{
+	struct xp_held *held = xp_datum_alloc(call->arena, sizeof(*held));
+
+	if (!held) {
+		xp_dispatch_drop(call->dispatch, box);
+		return NULL;
+	}
+	held->box = box;
+	held->next = call->dispatch->held;
+	call->dispatch->held = held;
+	return xp_datum_box_value(box);
+}
+
+void xp_dispatch_end_request(struct xp_dispatch *dispatch)
+{
+	for (struct xp_held *held = dispatch->held; held; held = held->next)
+		xp_dispatch_drop(dispatch, held->box);
+	dispatch->held = NULL;
+	xp_datum_arena_reset(&dispatch->arena);
+}
+
+/* ---- referents --------------------------------------------------------------------------------- */
+
+struct xp_referent *xp_referent_new(struct xp_call *call, const struct xp_typeid *typeid_,
+				    size_t size)
+{
+	const struct xp_type_entry *entry = NULL;
+	struct xp_referent *referent = calloc(1, size);
+
+	xp_assert(size >= sizeof(*referent));
+	while ((entry = xp_registry_next(call->dispatch->registry, entry))) {
+		if (entry->as.type == typeid_)
+			break;
+	}
+	if (!referent || !entry) {
+		free(referent);
+		xp_call_raisef(call, "MemoryError", NULL);
+		return NULL;
+	}
+	referent->type = entry;
+	referent->dispatch = call->dispatch;
+	referent->holders = 1;
+	return referent;
+}
+
+struct xp_referent *xp_referent_ref(struct xp_referent *referent)
+{
+	xp_assert(referent->holders < UINT32_MAX);
+	referent->holders++;
+	return referent;
+}
+
+void xp_referent_unref(struct xp_referent *referent)
+{
+	if (!referent)
+		return;
+	xp_assert(referent->holders > 0);
+	if (--referent->holders == 0 && referent->proxies == 0) {
+		xp_store_remove(referent->dispatch, referent);
+		referent->type->as.type->fini(referent);
+	}
+}
+
+bool xp_referent_is(const struct xp_referent *referent, const struct xp_typeid *typeid_)
+{
+	return referent->type->as.type == typeid_;
+}
+
+const struct xp_datum *xp_call_object(struct xp_call *call, struct xp_referent *referent)
+{
+	xp_assert(!call->object);
+	call->object = referent;
+	return xp_datum_none();
+}
+
+/* ---- parked calls ------------------------------------------------------------------------------ */
+
+static struct xp_client *client_of(struct xp_waiter *waiter)
+{
+	return (struct xp_client *)((char *)waiter - offsetof(struct xp_client, waiter));
+}
+
+struct xp_client *xp_waiter_client(struct xp_waiter *waiter)
+{
+	return client_of(waiter);
+}
+
+struct xp_datum_arena *xp_waiter_arena(struct xp_waiter *waiter)
+{
+	return &client_of(waiter)->dispatch->arena;
+}
+
+static void waiter_unlink(struct xp_waiter *waiter)
+{
+	struct xp_waiters *list = waiter->list;
+
+	if (!list)
+		return;
+	*(waiter->previous ? &waiter->previous->next : &list->first) = waiter->next;
+	*(waiter->next ? &waiter->next->previous : &list->last) = waiter->previous;
+	waiter->list = NULL;
+}
+
+static void waiter_link(struct xp_waiter *waiter, struct xp_waiters *list)
+{
+	waiter->list = list;
+	waiter->next = NULL;
+	waiter->previous = list->last;
+	*(list->last ? &list->last->next : &list->first) = waiter;
+	list->last = waiter;
+}
+
+struct xp_waiter *xp_call_park(struct xp_call *call, struct xp_waiters *list, int64_t deadline,
+			       void (*expire)(struct xp_waiter *waiter))
+{
+	struct xp_waiter *waiter = &call->client->waiter;
+
+	xp_assert(!waiter->self && !call->parked);
+	*waiter = (struct xp_waiter){
+	    .self = xp_referent_ref(call->self),
+	    .method = call->method,
+	    .deadline = deadline,
+	    .expire = expire,
+	};
+	waiter_link(waiter, list);
+	call->parked = true;
+	call->dispatch->stats.parked++;
+	return waiter;
+}
+
+void xp_waiter_move(struct xp_waiter *waiter, struct xp_waiters *list)
+{
+	waiter_unlink(waiter);
+	waiter_link(waiter, list);
+}
+
+/* Out of its list, and no longer parked. The referent is let go by the caller, last. */
+static struct xp_referent *waiter_end(struct xp_waiter *waiter)
+{
+	struct xp_referent *self = waiter->self;
+
+	xp_assert(self);
+	waiter_unlink(waiter);
+	xp_dispatch_drop(self->dispatch, waiter->box);
+	waiter->box = NULL;
+	waiter->self = NULL;
+	return self;
+}
+
+static bool waiter_reply(struct xp_waiter *waiter, const char *kind, const struct xp_datum *value)
+{
+	struct xp_client *client = client_of(waiter);
+	struct xp_referent *self = waiter_end(waiter);
+	bool told = client->ops->alive(client) && xp_reply(client, kind, value) == 0;
+
+	xp_referent_unref(self);
+	return told;
+}
+
+bool xp_waiter_return(struct xp_waiter *waiter, const struct xp_datum *value)
+{
+	return waiter_reply(waiter, "#RETURN", value);
+}
+
+bool xp_waiter_raise(struct xp_waiter *waiter, const char *name)
+{
+	return xp_waiter_raise_exception(waiter,
+					 exception_named(xp_waiter_arena(waiter), name, 0, NULL));
+}
+
+bool xp_waiter_raise_exception(struct xp_waiter *waiter, const struct xp_datum *exception)
+{
+	client_of(waiter)->dispatch->stats.errors++;
+	return waiter_reply(waiter, exception ? "#ERROR" : "#TRACEBACK",
+			    exception ? exception : xp_datum_none());
+}
+
+void xp_client_expire(struct xp_client *client)
+{
+	xp_assert(client->waiter.self);
+	client->waiter.deadline = XP_NEVER;
+	client->waiter.expire(&client->waiter);
+	xp_dispatch_end_request(client->dispatch);
+}
+
+/* ---- ownership --------------------------------------------------------------------------------- */
+
+void xp_client_own(struct xp_client *client, struct xp_owned *owned)
+{
+	xp_assert(!owned->link);
+	owned->next = client->owned;
+	owned->link = &client->owned;
+	if (owned->next)
+		owned->next->link = &owned->next;
+	client->owned = owned;
+}
+
+void xp_client_disown(struct xp_owned *owned)
+{
+	if (!owned->link)
+		return;
+	*owned->link = owned->next;
+	if (owned->next)
+		owned->next->link = owned->link;
+	owned->link = NULL;
+}
+
+void xp_client_end(struct xp_client *client)
+{
+	if (client->waiter.self) {
+		client->dispatch->stats.abandoned++;
+		xp_referent_unref(waiter_end(&client->waiter));
+	}
+	while (client->owned) {
+		struct xp_owned *owned = client->owned;
+
+		xp_client_disown(owned);
+		owned->departed(owned);
+	}
+	free(client->auth);
+	client->auth = NULL;
+	xp_dispatch_end_request(client->dispatch);
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* Connection-level requests: the first one of a connection, answered once (PROTOCOL: create, incref,
+ * decref and so on). Every error among them is a #TRACEBACK. */
+#include "xpshare/manager/dispatch.h"
+
+#include "xpshare/manager/python.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef const struct xp_datum *connection_function(struct xp_call *call);
+
+static struct xp_referent *referent_named(struct xp_call *call, size_t index)
+{
+	const struct xp_datum *ident = call->args[index];
+	struct xp_referent *referent = NULL;
+
+	if (xp_datum_is(ident, XP_DATUM_STR))
+		referent = xp_store_find(call->dispatch, ident->bytes, ident->size);
+	if (!referent)
+		xp_call_raise_value(call, "KeyError", ident);
+	return referent;
+}
+
+static const struct xp_datum *do_dummy(struct xp_call *call)
+{
+	(void)call;
+	return xp_datum_none();
+}
+
+/* Run the factory or the constructor. Return: the object, with a reference for the caller; NULL. */
+static struct xp_referent *make_object(struct xp_call *call, const struct xp_type_entry *entry)
+{
+	const struct xp_typeid *type = entry->as.type;
+
+	if (entry->as.factory)
+		return entry->as.factory(call, entry->as.argument);
+	if (!type->init.call) {
+		xp_call_raisef(call, "TypeError",
+			       "typeid '%s' has no constructor: its objects are made by methods",
+			       entry->name);
+		return NULL;
+	}
+	call->method = &type->init;
+	if (!type->init.call(call)) {
+		if (call->object)
+			xp_referent_unref(call->object);
+		return NULL;
+	}
+	xp_assert(call->object);
+	return call->object;
+}
+
+/* create(typeid, ...): the object with the creation reference, which the client drops later. */
+static const struct xp_datum *do_create(struct xp_call *call)
+{
+	const struct xp_datum *positional = call->positional;
+	struct xp_datum_arena *arena = call->arena;
+	const struct xp_type_entry *entry = NULL;
+	char ident[XP_IDENT_MAX];
+
+	if (positional->count == 0)
+		return xp_call_raisef(
+		    call, "TypeError",
+		    "Server.create() missing 1 required positional argument: 'typeid'");
+	const struct xp_datum *name = positional->items[0];
+
+	if (xp_datum_is(name, XP_DATUM_STR))
+		entry = xp_registry_find(call->dispatch->registry, name->bytes, name->size);
+	if (!entry)
+		return xp_call_raise_value(call, "KeyError", name);
+	struct xp_datum rest = {.kind = XP_DATUM_TUPLE, .flags = XP_DATUM_FROZEN};
+	struct xp_datum none = {.kind = XP_DATUM_DICT, .flags = XP_DATUM_FROZEN};
+
+	rest.count = positional->count - 1;
+	rest.items = positional->items + 1;
+	if (!entry->as.factory || entry->as.type->init.name) {
+		if (xp_args_bind(call, &entry->as.type->init, entry->as.type->owner, &rest,
+				 call->keywords ? call->keywords : &none) < 0)
+			return NULL;
+	}
+	call->positional = &rest;
+	struct xp_referent *referent = make_object(call, entry);
+
+	if (!referent)
+		return NULL;
+	int rc = referent->number ? 0 : xp_store_add(call->dispatch, referent);
+
+	if (rc < 0) {
+		xp_referent_unref(referent);
+		return xp_call_raisef(call, "MemoryError",
+				      "the server's limit of %zu objects is reached",
+				      call->dispatch->limits.objects);
+	}
+	referent->proxies++;
+	xp_referent_unref(referent);
+	xp_store_ident(referent, ident);
+	const struct xp_datum *pair[2] = {xp_datum_str(arena, ident),
+					  xp_dispatch_exposed(call->client, entry)};
+
+	return xp_datum_tuple(arena, 2, pair);
+}
+
+static const struct xp_datum *do_incref(struct xp_call *call)
+{
+	struct xp_referent *referent = referent_named(call, 0);
+
+	if (!referent)
+		return NULL;
+	if (referent->proxies == UINT32_MAX)
+		return xp_call_raisef(call, "OverflowError", "too many references");
+	referent->proxies++;
+	return xp_datum_none();
+}
+
+static const struct xp_datum *do_decref(struct xp_call *call)
+{
+	struct xp_referent *referent = referent_named(call, 0);
+
+	if (!referent)
+		return NULL;
+	/* Held from inside only: as CPython, which skips idents known for nested proxies. */
+	if (referent->proxies == 0)
+		return xp_datum_none();
+	xp_referent_ref(referent);
+	referent->proxies--;
+	xp_referent_unref(referent);
+	return xp_datum_none();
+}
+
+static const struct xp_datum *do_get_methods(struct xp_call *call)
+{
+	const struct xp_datum *token[3];
+
+	if (!xp_datum_as_token(call->args[0], token))
+		return xp_call_raisef(call, "AttributeError", "'%s' object has no attribute 'id'",
+				      xp_python_type(call->arena, call->args[0]));
+	call->args[0] = token[2];
+	struct xp_referent *referent = referent_named(call, 0);
+
+	return referent ? xp_dispatch_exposed(call->client, referent->type) : NULL;
+}
+
+static const struct xp_datum *do_number_of_objects(struct xp_call *call)
+{
+	struct xp_referent *referent = NULL;
+	int64_t count = 0;
+
+	/* What only other objects hold does not count, as in CPython. */
+	while ((referent = xp_store_next(call->dispatch, referent)))
+		count += referent->proxies > 0;
+	return xp_datum_int(call->arena, count);
+}
+
+struct debug_line {
+	char ident[XP_IDENT_MAX];
+	struct xp_referent *referent;
+};
+
+static int compare_idents(const void *a, const void *b)
+{
+	return strcmp(((const struct debug_line *)a)->ident, ((const struct debug_line *)b)->ident);
+}
+
+#define DEBUG_OBJECTS_MAX 10000 /* lines of debug_info; a larger server is not printed in full */
+#define DEBUG_STR_MAX	  75	/* characters of each object, as CPython's */
+
+static const struct xp_datum *do_debug_info(struct xp_call *call)
+{
+	struct xp_datum_arena *arena = call->arena;
+	size_t count = call->dispatch->objects;
+	struct xp_referent *referent = NULL;
+	struct debug_line *lines;
+	size_t room = 0;
+	size_t used = 0;
+	char *text;
+
+	if (count > DEBUG_OBJECTS_MAX)
+		count = DEBUG_OBJECTS_MAX;
+	lines = xp_datum_alloc(arena, (count + 1) * sizeof(*lines));
+	if (!lines)
+		return NULL;
+	count = 0;
+	while ((referent = xp_store_next(call->dispatch, referent)) && count < DEBUG_OBJECTS_MAX) {
+		if (!referent->proxies)
+			continue;
+		lines[count].referent = referent;
+		xp_store_ident(referent, lines[count++].ident);
+	}
+	qsort(lines, count, sizeof(*lines), compare_idents);
+	/* A character is at most four bytes. */
+	room = count * (XP_IDENT_MAX + 64 + 4 * DEBUG_STR_MAX) + 1;
+	text = xp_datum_alloc(arena, room);
+	if (!text)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		const struct xp_typeid *type = lines[i].referent->type->as.type;
+		const struct xp_datum *line;
+		size_t end = 0;
+
+		call->self = lines[i].referent;
+		line = type->str ? type->str(call, call->self) : type->repr(call, call->self);
+		if (!line)
+			return NULL;
+		for (int characters = 0; end < line->size && characters < DEBUG_STR_MAX;
+		     characters++) {
+			do
+				end++;
+			while (end < line->size && (line->bytes[end] & 0xc0) == 0x80);
+		}
+		used +=
+		    (size_t)snprintf(text + used, room - used, "%s  %s:       refcount=%u\n    ",
+				     i ? "\n" : "", lines[i].ident, call->self->proxies);
+		memcpy(text + used, line->bytes, end);
+		used += end;
+	}
+	call->self = NULL;
+	return xp_datum_str_n(arena, text, used);
+}
+
+static const struct xp_datum *do_shutdown(struct xp_call *call)
+{
+	call->dispatch->shutdown = true;
+	return xp_datum_none();
+}
+
+static const struct xp_datum *do_accept_connection(struct xp_call *call)
+{
+	call->client->state = XP_CLIENT_SERVING;
+	return xp_datum_none();
+}
+
+static const struct xp_method functions[] = {
+    {.name = "dummy", .style = XP_ARGS_PYTHON, .params = "", .call = do_dummy},
+    {.name = "create", .style = XP_ARGS_RAW, .params = "", .call = do_create},
+    {.name = "incref",
+     .style = XP_ARGS_PYTHON,
+     .min = 1,
+     .max = 1,
+     .params = "ident",
+     .call = do_incref},
+    {.name = "decref",
+     .style = XP_ARGS_PYTHON,
+     .min = 1,
+     .max = 1,
+     .params = "ident",
+     .call = do_decref},
+    {.name = "accept_connection",
+     .style = XP_ARGS_PYTHON,
+     .min = 1,
+     .max = 1,
+     .params = "name",
+     .call = do_accept_connection},
+    {.name = "get_methods",
+     .style = XP_ARGS_PYTHON,
+     .min = 1,
+     .max = 1,
+     .params = "token",
+     .call = do_get_methods},
+    {.name = "number_of_objects",
+     .style = XP_ARGS_PYTHON,
+     .params = "",
+     .call = do_number_of_objects},
+    {.name = "debug_info", .style = XP_ARGS_PYTHON, .params = "", .call = do_debug_info},
+    {.name = "shutdown", .style = XP_ARGS_PYTHON, .params = "", .call = do_shutdown},
+};
+
+static const struct xp_method *function_named(const struct xp_datum *name)
+{
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		if (xp_datum_is_text(name, functions[i].name))
+			return &functions[i];
+	}
+	return NULL;
+}
+
+static const struct xp_datum *function_call(struct xp_call *call, const struct xp_datum *request)
+{
+	if ((!xp_datum_is(request, XP_DATUM_TUPLE) && !xp_datum_is(request, XP_DATUM_LIST)) ||
+	    request->count != 4)
+		return xp_call_raisef(call, "ValueError",
+				      "a request is a tuple (ident, methodname, args, kwds)");
+	const struct xp_datum *name = request->items[1];
+	const struct xp_datum *args = request->items[2];
+	const struct xp_datum *keywords = request->items[3];
+
+	if ((!xp_datum_is(args, XP_DATUM_TUPLE) && !xp_datum_is(args, XP_DATUM_LIST)) ||
+	    !xp_datum_is(keywords, XP_DATUM_DICT))
+		return xp_call_raisef(
+		    call, "TypeError",
+		    "a request needs a tuple of arguments and a dict of keywords");
+	call->method = xp_datum_is(name, XP_DATUM_STR) ? function_named(name) : NULL;
+	if (!call->method) {
+		const struct xp_datum *repr = xp_python_repr(call, name);
+
+		return repr ? xp_call_raisef(call, "AssertionError", "%.*s unrecognized",
+					     repr->size < 100 ? (int)repr->size : 100, repr->bytes)
+			    : NULL;
+	}
+	if (xp_args_bind(call, call->method, "Server", args, keywords) < 0)
+		return NULL;
+	return call->method->call(call);
+}
+
+int xp_dispatch_connection_call(struct xp_client *client, const struct xp_datum *request)
+{
+	struct xp_dispatch *dispatch = client->dispatch;
+	struct xp_call call = {.dispatch = dispatch, .client = client, .arena = &dispatch->arena};
+	const struct xp_datum *value;
+	int rc;
+
+	client->state = XP_CLIENT_CLOSING;
+	value = function_call(&call, request);
+	if (value) {
+		rc = xp_reply(client, "#RETURN", value);
+	} else {
+		if (!call.error)
+			call.error =
+			    xp_datum_exception(&dispatch->arena, "builtins", "MemoryError", NULL);
+		if (!call.error)
+			return -ENOMEM;
+		rc = xp_reply_traceback(client, call.method ? call.method->name : "handle_request",
+					call.error);
+	}
+	if (rc < 0)
+		return rc;
+	return client->state == XP_CLIENT_SERVING ? XP_CLIENT_MORE : XP_CLIENT_DONE;
+}

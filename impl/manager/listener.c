@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+#include "xpshare/manager/listener.h"
+
+#include "xpshare/base/clock.h"
+#include "xpshare/base/io.h"
+#include "xpshare/rpc/frame.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Descriptors beside those of clients: standard streams, listening sockets, epoll and its like. */
+#define DESCRIPTORS_OWN	 16u
+#define LINES_PER_SECOND 5u
+
+/* ---- log --------------------------------------------------------------------------------------- */
+
+void xp_gate_log(struct xp_gate *gate, enum xp_gate_event event, const char *format, ...)
+{
+	struct xp_gate_log *log = &gate->logs[event];
+	int64_t now = xp_clock_ns();
+	char line[256];
+	va_list list;
+
+	if (!gate->options->log)
+		return;
+	if (now - log->since >= XP_NS_PER_SEC) {
+		if (log->held_back > 0) {
+			snprintf(line, sizeof(line), "(%u lines like the last were held back)",
+				 log->held_back);
+			gate->options->log(gate->options->log_context, line);
+		}
+		*log = (struct xp_gate_log){.since = now};
+	}
+	if (log->lines >= LINES_PER_SECOND) {
+		log->held_back++;
+		return;
+	}
+	log->lines++;
+	va_start(list, format);
+	vsnprintf(line, sizeof(line), format, list);
+	va_end(list);
+	gate->options->log(gate->options->log_context, line);
+}
+
+/* ---- listening --------------------------------------------------------------------------------- */
+
+static void reserve_descriptor(struct xp_gate *gate)
+{
+	if (gate->reserve < 0)
+		gate->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Which digests a peer may prove itself with: MD5 is all that CPython up to 3.11 knows, so it is taken
+ * where the kernel vouches for the peer's user, and elsewhere only if asked for. */
+static unsigned digests_for(const struct xp_server_options *options, bool tcp)
+{
+	if (options->allow_md5 || (!tcp && !options->any_user))
+		return XP_AUTH_ALL;
+	return XP_AUTH_STRONG;
+}
+
+static int add_listener(struct xp_gate *gate, int fd, const struct xp_address *address, bool own)
+{
+	struct xp_listener *listener = &gate->listeners[gate->count];
+	sa_family_t family = address->storage.ss_family;
+
+	*listener = (struct xp_listener){
+	    .fd = fd,
+	    .address = *address,
+	    .datum = xp_address_datum(address, &gate->arena),
+	    .tcp = family == AF_INET || family == AF_INET6,
+	    .own = own,
+	};
+	listener->digests = digests_for(gate->options, listener->tcp);
+	gate->count++;
+	return listener->datum ? 0 : -ENOMEM;
+}
+
+static int adopt(struct xp_gate *gate, int fd)
+{
+	struct xp_address address = {.size = sizeof(address.storage)};
+
+	if (getsockname(fd, (struct sockaddr *)&address.storage, &address.size) < 0)
+		return -errno;
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+	int rc = xp_io_set_nonblock(fd, 1);
+
+	return rc < 0 ? rc : add_listener(gate, fd, &address, false);
+}
+
+int xp_gate_open(struct xp_gate *gate, const struct xp_server_options *options,
+		 struct xp_stats *stats)
+{
+	size_t count = options->address_count + options->fd_count;
+	struct rlimit limit;
+	int rc = 0;
+
+	*gate = (struct xp_gate){.options = options, .stats = stats, .reserve = -1};
+	if (count == 0)
+		return -EINVAL;
+	gate->listeners = calloc(count, sizeof(*gate->listeners));
+	if (!gate->listeners)
+		return -ENOMEM;
+	xp_datum_arena_init(&gate->arena, 0);
+	for (size_t i = 0; i < options->fd_count && rc == 0; i++)
+		rc = adopt(gate, options->fds[i]);
+	for (size_t i = 0; i < options->address_count && rc == 0; i++) {
+		struct xp_address bound;
+		int fd;
+
+		rc = xp_listen(&options->addresses[i], 0, &bound, &fd);
+		if (rc == 0)
+			rc = add_listener(gate, fd, &bound, true);
+	}
+	if (rc < 0) {
+		xp_gate_close(gate);
+		return rc;
+	}
+	gate->connections_max = options->connections;
+	if (!gate->connections_max) {
+		rlim_t descriptors = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+
+		gate->connections_max =
+		    descriptors > 2 * DESCRIPTORS_OWN
+			? (unsigned)(descriptors < UINT32_MAX ? descriptors : UINT32_MAX) -
+			      DESCRIPTORS_OWN
+			: DESCRIPTORS_OWN;
+	}
+	reserve_descriptor(gate);
+	return 0;
+}
+
+/* The file of a socket, unless somebody has put another there since. */
+static void unlink_socket(const struct xp_listener *listener)
+{
+	const struct sockaddr_un *local = (const struct sockaddr_un *)&listener->address.storage;
+
+	if (listener->own && local->sun_family == AF_UNIX && local->sun_path[0] != '\0')
+		unlink(local->sun_path);
+}
+
+void xp_gate_shut(struct xp_gate *gate)
+{
+	for (size_t i = 0; i < gate->count; i++) {
+		struct xp_listener *listener = &gate->listeners[i];
+
+		if (listener->fd < 0)
+			continue;
+		unlink_socket(listener);
+		listener->fd = xp_io_close(listener->fd);
+	}
+}
+
+void xp_gate_close(struct xp_gate *gate)
+{
+	xp_gate_shut(gate);
+	gate->reserve = xp_io_close(gate->reserve);
+	xp_datum_arena_fini(&gate->arena);
+	free(gate->listeners);
+	gate->listeners = NULL;
+	gate->count = 0;
+}
+
+/* ---- accepting --------------------------------------------------------------------------------- */
+
+void xp_gate_refuse(struct xp_gate *gate, int fd, const char *why)
+{
+	char payload[XP_AUTH_FRAME_MAX];
+	unsigned char header[XP_FRAME_HEADER_MAX];
+	int size = snprintf(payload, sizeof(payload), "#FAILURE# %s", why);
+	struct iovec parts[2] = {
+	    {.iov_base = header, .iov_len = xp_frame_header((size_t)size, header)},
+	    {.iov_base = payload, .iov_len = (size_t)size},
+	};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+
+	gate->stats->refused++;
+	/* A fresh socket has room for a few bytes; one that has none is closed without words. */
+	(void)!sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	xp_io_close(fd);
+}
+
+/* There is no descriptor left: give up the reserve for a moment, to say so. */
+static int refuse_without_descriptor(struct xp_gate *gate, const struct xp_listener *listener)
+{
+	int fd;
+
+	if (gate->reserve < 0)
+		return -EBUSY;
+	gate->reserve = xp_io_close(gate->reserve);
+	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0) {
+		xp_gate_log(gate, XP_GATE_DESCRIPTORS,
+			    "refused a connection: no descriptor left (%u clients)",
+			    gate->connections);
+		xp_gate_refuse(gate, fd, "busy: the server is out of file descriptors");
+	}
+	reserve_descriptor(gate);
+	return fd >= 0 ? -ECANCELED : -EBUSY;
+}
+
+static bool is_waiting(int fd)
+{
+	struct pollfd one = {.fd = fd, .events = POLLIN};
+
+	return poll(&one, 1, 0) > 0 && one.revents & POLLIN;
+}
+
+/* Whether the peer's user is ours, as the kernel knows it. */
+static bool is_our_user(int fd, uid_t *ret_user)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return false;
+	*ret_user = peer.uid;
+	return peer.uid == geteuid() || peer.uid == 0;
+}
+
+int xp_gate_accept(struct xp_gate *gate, const struct xp_listener *listener, int *ret_fd)
+{
+	uid_t user = (uid_t)-1;
+	int fd;
+
+	/* O_NONBLOCK may have been switched off by whoever shares the socket. */
+	if (!is_waiting(listener->fd))
+		return -EAGAIN;
+	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0) {
+		switch (errno) {
+		case EMFILE:
+		case ENFILE:
+			return refuse_without_descriptor(gate, listener);
+		case EAGAIN:
+			return -EAGAIN;
+		case EINTR:
+		case ECONNABORTED:
+		case EPROTO:
+			return -ECANCELED;
+		default: /* ENOBUFS, ENOMEM, or worse */
+			return -EBUSY;
+		}
+	}
+	if (gate->reserve < 0)
+		reserve_descriptor(gate);
+	if (gate->connections >= gate->connections_max) {
+		xp_gate_log(gate, XP_GATE_CONNECTIONS,
+			    "refused a connection: %u clients are the limit", gate->connections);
+		xp_gate_refuse(gate, fd, "busy: the server has as many clients as it may");
+		return -ECANCELED;
+	}
+	if (!listener->tcp && !gate->options->any_user && !is_our_user(fd, &user)) {
+		xp_gate_log(gate, XP_GATE_USER, "refused a connection of user %u", user);
+		xp_gate_refuse(gate, fd, "denied: the server serves its own user only");
+		return -ECANCELED;
+	}
+	if (listener->tcp)
+		xp_listen_prepare(fd);
+	gate->stats->connections++;
+	gate->connections++;
+	*ret_fd = fd;
+	return 0;
+}
+
+void xp_gate_left(struct xp_gate *gate)
+{
+	xp_assert(gate->connections > 0);
+	gate->connections--;
+	if (gate->reserve < 0)
+		reserve_descriptor(gate);
+}
