@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: MIT */
+#include "xpshare/manager/link.h"
+
+#include "xpshare/base/clock.h"
+#include "xpshare/base/io.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PAUSE_FIRST_NS XP_NS_PER_MS /* between two attempts to reconnect, doubled each time */
+#define PAUSE_LAST_NS  (64 * XP_NS_PER_MS) /* up to this */
+#define STOP_NS	       (3 * XP_NS_PER_SEC) /* for a manager of ours to end by itself */
+
+/* What one thread has of one manager. */
+struct link {
+	struct link *next;
+	struct link **at; /* what points here */
+	struct xp_manager *manager;
+	struct xp_conn serving; /* after accept_connection */
+	struct xp_conn single;	/* of the last connection-level call */
+	struct xp_datum_arena arena;
+	bool ready;  /* @serving may be used */
+	bool spoilt; /* the arena's content has been sent: forget it before the next use */
+};
+
+struct xp_manager {
+	struct xp_manager *next;
+	struct xp_manager **at;
+	struct xp_address address;
+	struct xp_auth_policy policy;
+	int64_t patience;
+	int64_t reconnect;
+	char *key;
+	size_t key_size;
+	pthread_key_t own; /* the calling thread's link */
+	pthread_mutex_t lock;
+	struct link *links;
+	struct link *survivor; /* in a child: the link of the thread that forked */
+	_Atomic bool forked;   /* in a child: @links are still those of the parent */
+	pid_t listener;	       /* which process listens, as far as the kernel tells (AF_UNIX) */
+	_Atomic uint32_t epoch;
+	_Atomic bool python2;
+	pid_t starter; /* the process that started @child; 0: none */
+	struct xp_child child;
+	char directory[128];
+};
+
+/* All managers of this process, so that a fork finds every lock free and every link of the parent. */
+static struct xp_manager *managers;
+static pthread_mutex_t managers_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+/* ---- links ------------------------------------------------------------------------------------- */
+
+static void link_free(struct link *link)
+{
+	xp_conn_fini(&link->serving);
+	xp_conn_fini(&link->single);
+	xp_datum_arena_fini(&link->arena);
+	free(link);
+}
+
+static void link_remove(struct link *link)
+{
+	*link->at = link->next;
+	if (link->next)
+		link->next->at = link->at;
+}
+
+/* The thread ends. */
+static void thread_ends(void *argument)
+{
+	struct link *link = argument;
+	struct xp_manager *manager = link->manager;
+
+	pthread_mutex_lock(&manager->lock);
+	link_remove(link);
+	pthread_mutex_unlock(&manager->lock);
+	link_free(link);
+}
+
+/* After a fork: the streams are the parent's. Let go of the descriptors, and of the links of threads that
+ * were not copied; the calling thread keeps its own, not ready. Not in the handler of the fork itself,
+ * because rpc/conn.h learns of it by another such handler, and their order is not ours to choose. */
+static void forget_parent(struct xp_manager *manager)
+{
+	struct link *own = pthread_getspecific(manager->own);
+	struct link *link = manager->links;
+
+	while (link) {
+		struct link *next = link->next;
+
+		link->ready = false;
+		if (link == manager->survivor) {
+			xp_conn_close(&link->serving);
+			xp_conn_close(&link->single);
+		} else if (link != own) {
+			link_remove(link);
+			link_free(link);
+		}
+		link = next;
+	}
+	manager->survivor = NULL;
+}
+
+static struct link *link_get(struct xp_manager *manager)
+{
+	struct link *link = pthread_getspecific(manager->own);
+
+	if (atomic_load_explicit(&manager->forked, memory_order_acquire)) {
+		pthread_mutex_lock(&manager->lock);
+		if (atomic_load_explicit(&manager->forked, memory_order_relaxed)) {
+			forget_parent(manager);
+			atomic_store_explicit(&manager->forked, false, memory_order_release);
+		}
+		pthread_mutex_unlock(&manager->lock);
+	}
+	if (link)
+		return link;
+	link = calloc(1, sizeof(*link));
+	if (!link)
+		return NULL;
+	link->manager = manager;
+	xp_conn_init(&link->serving, NULL);
+	xp_conn_init(&link->single, NULL);
+	xp_datum_arena_init(&link->arena, 0);
+	if (pthread_setspecific(manager->own, link) != 0) {
+		link_free(link);
+		return NULL;
+	}
+	pthread_mutex_lock(&manager->lock);
+	link->next = manager->links;
+	link->at = &manager->links;
+	if (link->next)
+		link->next->at = &link->next;
+	manager->links = link;
+	pthread_mutex_unlock(&manager->lock);
+	return link;
+}
+
+struct xp_datum_arena *xp_link_arena(struct xp_manager *manager)
+{
+	struct link *link = link_get(manager);
+
+	if (!link)
+		return NULL;
+	if (link->spoilt) {
+		xp_datum_arena_reset(&link->arena);
+		link->spoilt = false;
+	}
+	return &link->arena;
+}
+
+/* ---- fork -------------------------------------------------------------------------------------- */
+
+static void fork_prepare(void)
+{
+	pthread_mutex_lock(&managers_lock);
+	for (struct xp_manager *each = managers; each; each = each->next)
+		pthread_mutex_lock(&each->lock);
+}
+
+static void fork_parent(void)
+{
+	for (struct xp_manager *each = managers; each; each = each->next)
+		pthread_mutex_unlock(&each->lock);
+	pthread_mutex_unlock(&managers_lock);
+}
+
+static void fork_child(void)
+{
+	for (struct xp_manager *each = managers; each; each = each->next) {
+		each->survivor = pthread_getspecific(each->own);
+		atomic_store_explicit(&each->forked, true, memory_order_release);
+		pthread_mutex_init(&each->lock, NULL);
+	}
+	pthread_mutex_init(&managers_lock, NULL);
+}
+
+static void fork_register(void)
+{
+	xp_assert(pthread_atfork(fork_prepare, fork_parent, fork_child) == 0);
+}
+
+/* ---- connecting -------------------------------------------------------------------------------- */
+
+/* Another process at the address is another incarnation. Where the kernel does not tell, the idents do: those
+ * of our server name it. */
+static void identify(struct xp_manager *manager, int fd)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (manager->address.storage.ss_family != AF_UNIX ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return;
+	pthread_mutex_lock(&manager->lock);
+	if (peer.pid != manager->listener) {
+		if (manager->listener)
+			atomic_fetch_add(&manager->epoch, 1);
+		manager->listener = peer.pid;
+	}
+	pthread_mutex_unlock(&manager->lock);
+}
+
+uint32_t xp_link_epoch(struct xp_manager *manager)
+{
+	return atomic_load(&manager->epoch);
+}
+
+int64_t xp_link_patience(const struct xp_manager *manager)
+{
+	return manager->patience;
+}
+
+static const struct timespec *earlier(const struct timespec *a, const struct timespec *b)
+{
+	if (!a || !b)
+		return a ? a : b;
+	return xp_deadline_ns(a) < xp_deadline_ns(b) ? a : b;
+}
+
+/* What the caller is told where the stream broke. */
+static int broken(int rc)
+{
+	return rc == -EPIPE || rc == -ECONNREFUSED || rc == -ENOENT || rc == -ECONNABORTED
+		   ? -ECONNRESET
+		   : rc;
+}
+
+/* A pause between two attempts: nothing to wait for but time. */
+static void pause_for(int64_t duration)
+{
+	struct timespec wait = xp_deadline_after(duration);
+
+	while (poll(NULL, 0, xp_deadline_poll_ms(&wait)) < 0 && errno == EINTR)
+		;
+}
+
+/* Connect and shake hands by @deadline, trying again while nobody listens. */
+static int open_conn(struct xp_manager *manager, struct xp_conn *conn,
+		     const struct timespec *deadline)
+{
+	int64_t give_up = xp_clock_ns() + manager->reconnect;
+	int64_t pause = PAUSE_FIRST_NS;
+	int rc;
+
+	for (;;) {
+		xp_conn_close(conn);
+		rc = xp_conn_open(conn, &manager->address, deadline);
+		if (rc == 0) {
+			rc = xp_conn_authenticate(conn, XP_AUTH_CLIENT, manager->key,
+						  manager->key_size, &manager->policy, deadline);
+			if (rc == 0) {
+				identify(manager, conn->fd);
+				return 0;
+			}
+			break;
+		}
+		if ((rc != -ECONNREFUSED && rc != -ENOENT) || xp_clock_ns() + pause > give_up)
+			break;
+		pause_for(pause);
+		pause = pause < PAUSE_LAST_NS ? 2 * pause : pause;
+	}
+	xp_conn_close(conn);
+	return broken(rc);
+}
+
+static bool is_text_pair(const struct xp_datum *reply, const char *kind)
+{
+	return xp_datum_is(reply, XP_DATUM_TUPLE) && reply->count == 2 &&
+	       xp_datum_is_text(reply->items[0], kind);
+}
+
+/* Switch a fresh connection to calls on objects. */
+static int accept_connection(struct xp_conn *conn, const struct timespec *deadline)
+{
+	struct xp_datum_arena arena;
+	const struct xp_datum *reply;
+	char name[32];
+	int rc = -ENOMEM;
+
+	snprintf(name, sizeof(name), "xpshare-%d", (int)getpid());
+	xp_datum_arena_init(&arena, 0);
+	const struct xp_datum *args[1] = {xp_datum_str(&arena, name)};
+	const struct xp_datum *parts[4] = {
+	    xp_datum_none(),
+	    xp_datum_str(&arena, "accept_connection"),
+	    xp_datum_tuple(&arena, 1, args),
+	    xp_datum_dict(&arena),
+	};
+	const struct xp_datum *request = xp_datum_tuple(&arena, 4, parts);
+
+	if (request)
+		rc = xp_conn_call(conn, request, deadline, &reply);
+	if (rc == 0 && !is_text_pair(reply, "#RETURN"))
+		rc = -EPROTO;
+	xp_datum_arena_fini(&arena);
+	return rc;
+}
+
+static int make_ready(struct link *link, const struct timespec *deadline)
+{
+	int rc;
+
+	if (link->ready)
+		return 0;
+	rc = open_conn(link->manager, &link->serving, deadline);
+	if (rc == 0) {
+		rc = broken(accept_connection(&link->serving, deadline));
+		if (rc < 0)
+			xp_conn_close(&link->serving);
+	}
+	link->ready = rc == 0;
+	return rc;
+}
+
+/* ---- calls ------------------------------------------------------------------------------------- */
+
+/* Whether the manager still answers: asked on a connection of its own. */
+static int probe(struct link *link)
+{
+	struct timespec deadline = xp_deadline_after(link->manager->patience);
+	struct xp_conn conn;
+	int rc;
+
+	xp_conn_init(&conn, NULL);
+	rc = open_conn(link->manager, &conn, &deadline);
+	xp_conn_fini(&conn);
+	/* It answers, if only to say that it is full. */
+	return rc == -EUSERS || rc == -EACCES ? 0 : rc;
+}
+
+/* Wait for the reply to a call that may block for ever, as long as the manager lives. */
+static int await_reply(struct link *link)
+{
+	for (;;) {
+		struct timespec slice = xp_deadline_after(link->manager->patience);
+		int rc = xp_io_wait(link->serving.fd, POLLIN, &slice);
+
+		if (rc == -ETIMEDOUT)
+			rc = probe(link);
+		else
+			return rc;
+		if (rc < 0)
+			return rc;
+	}
+}
+
+static int exchange(struct link *link, const struct xp_datum *request,
+		    const struct timespec *deadline, const struct xp_datum **ret_reply,
+		    bool *ret_sent)
+{
+	struct timespec patience = xp_deadline_after(link->manager->patience);
+	int rc;
+
+	*ret_sent = false;
+	rc = xp_conn_send(&link->serving, request,
+			  deadline && deadline != XP_PROXY_FOREVER ? deadline : &patience);
+	if (rc < 0)
+		return rc;
+	*ret_sent = true;
+	if (deadline == XP_PROXY_FOREVER) {
+		rc = await_reply(link);
+		if (rc < 0)
+			return rc;
+		patience = xp_deadline_after(link->manager->patience);
+		deadline = NULL;
+	}
+	return xp_conn_recv(&link->serving, deadline ? deadline : &patience, ret_reply);
+}
+
+int xp_link_call(struct xp_manager *manager, uint32_t epoch, const struct xp_datum *request,
+		 const struct timespec *deadline, const struct xp_datum **ret_reply)
+{
+	struct link *link = link_get(manager);
+	int rc;
+
+	if (!link)
+		return -ENOMEM;
+	for (int attempt = 0;; attempt++) {
+		bool fresh = !link->ready;
+		bool sent;
+
+		if (fresh) {
+			struct timespec patience = xp_deadline_after(manager->patience);
+
+			rc =
+			    make_ready(link, earlier(deadline == XP_PROXY_FOREVER ? NULL : deadline,
+						     &patience));
+			if (rc < 0)
+				break;
+		}
+		if (epoch != xp_link_epoch(manager)) {
+			rc = -ESTALE;
+			break;
+		}
+		rc = exchange(link, request, deadline, ret_reply, &sent);
+		if (rc == 0) {
+			atomic_store_explicit(&manager->python2, link->serving.dialect.python == 2,
+					      memory_order_relaxed);
+			break;
+		}
+		/* Too large or not to be written: nothing was sent, the stream is as it was. */
+		if (!sent && (rc == -EMSGSIZE || rc == -ENOTSUP || rc == -ENOMEM))
+			break;
+		xp_conn_close(&link->serving);
+		link->ready = false;
+		rc = broken(rc);
+		/* The stream had been closed before the request went out, so that it was not executed. */
+		if (rc != -ECONNRESET || sent || fresh || attempt > 0)
+			break;
+	}
+	link->spoilt = true;
+	return rc;
+}
+
+int xp_link_once(struct xp_manager *manager, const struct xp_datum *request,
+		 const struct xp_datum **ret_reply)
+{
+	struct timespec deadline = xp_deadline_after(manager->patience);
+	struct link *link = link_get(manager);
+	int rc;
+
+	if (!link)
+		return -ENOMEM;
+	rc = open_conn(manager, &link->single, &deadline);
+	if (rc == 0) {
+		rc = broken(xp_conn_call(&link->single, request, &deadline, ret_reply));
+		/* The reply lives in the memory of the connection, which its end leaves alone. */
+		xp_conn_break(&link->single);
+	}
+	link->spoilt = true;
+	return rc;
+}
+
+/* ---- managers ---------------------------------------------------------------------------------- */
+
+int xp_manager_connect(const struct xp_manager_plan *plan, struct xp_manager **ret_manager)
+{
+	struct xp_manager *manager = calloc(1, sizeof(*manager));
+	struct timespec deadline;
+	struct xp_conn conn;
+	int rc;
+
+	if (!manager)
+		return -ENOMEM;
+	pthread_once(&fork_once, fork_register);
+	manager->address = *plan->address;
+	manager->policy.digests = plan->digests ? plan->digests : XP_AUTH_ALL;
+	manager->patience = plan->patience_ns ? plan->patience_ns : XP_PATIENCE_NS;
+	manager->reconnect = plan->reconnect_ns;
+	manager->key_size = plan->key_size;
+	manager->key = malloc(plan->key_size + 1);
+	if (!manager->key || pthread_key_create(&manager->own, thread_ends) != 0) {
+		free(manager->key);
+		free(manager);
+		return -ENOMEM;
+	}
+	memcpy(manager->key, plan->key, plan->key_size);
+	pthread_mutex_init(&manager->lock, NULL);
+	pthread_mutex_lock(&managers_lock);
+	manager->next = managers;
+	manager->at = &managers;
+	if (managers)
+		managers->at = &manager->next;
+	managers = manager;
+	pthread_mutex_unlock(&managers_lock);
+	deadline = xp_deadline_after(manager->patience);
+	xp_conn_init(&conn, NULL);
+	rc = open_conn(manager, &conn, &deadline);
+	xp_conn_fini(&conn);
+	if (rc < 0) {
+		xp_manager_close(manager);
+		return rc;
+	}
+	*ret_manager = manager;
+	return 0;
+}
+
+/* Stop the child that runs the manager: politely, then not. */
+static void stop_child(struct xp_manager *manager)
+{
+	struct timespec deadline = xp_deadline_after(STOP_NS);
+	int status;
+
+	if (manager->starter != getpid())
+		return;
+	if (xp_child_signal(&manager->child, SIGTERM) < 0 ||
+	    xp_child_wait(&manager->child, &deadline, &status) < 0)
+		xp_child_stop(&manager->child);
+	if (manager->directory[0]) {
+		char path[160];
+
+		/* What a manager that was killed has left. */
+		snprintf(path, sizeof(path), "%s/socket", manager->directory);
+		unlink(path);
+		rmdir(manager->directory);
+	}
+}
+
+void xp_manager_close(struct xp_manager *manager)
+{
+	if (!manager)
+		return;
+	pthread_mutex_lock(&managers_lock);
+	*manager->at = manager->next;
+	if (manager->next)
+		manager->next->at = manager->at;
+	pthread_mutex_unlock(&managers_lock);
+	pthread_key_delete(manager->own);
+	while (manager->links) {
+		struct link *link = manager->links;
+
+		link_remove(link);
+		link_free(link);
+	}
+	stop_child(manager);
+	pthread_mutex_destroy(&manager->lock);
+	free(manager->key);
+	free(manager);
+}
+
+void xp_manager_adopt_child(struct xp_manager *manager, const struct xp_child *child,
+			    const char *directory)
+{
+	manager->child = *child;
+	manager->starter = getpid();
+	snprintf(manager->directory, sizeof(manager->directory), "%s", directory);
+}
+
+const struct xp_address *xp_manager_address(const struct xp_manager *manager)
+{
+	return &manager->address;
+}
+
+const void *xp_manager_key(const struct xp_manager *manager, size_t *ret_size)
+{
+	*ret_size = manager->key_size;
+	return manager->key;
+}
+
+pid_t xp_manager_pid(const struct xp_manager *manager)
+{
+	return manager->child.pid;
+}
+
+bool xp_manager_is_python2(const struct xp_manager *manager)
+{
+	return atomic_load_explicit(&manager->python2, memory_order_relaxed);
+}
