@@ -5,6 +5,7 @@
 #include "xpshare/chan/pipe_fd.h"
 #include "xpshare/chan/pipe_socket.h"
 #include "xpshare/chan/queue_ring.h"
+#include "xpshare/manager/proxy_kind.h"
 #include "xpshare/shm/array.h"
 #include "xpshare/shm/value.h"
 #include "xpshare/sync/event_futex.h"
@@ -20,17 +21,26 @@
 static const struct xp_impl *const implementations[] = {
     &xp_impl_value_raw,
     &xp_impl_value_atomic,
+    &xp_impl_value_managed,
     &xp_impl_array_raw,
     &xp_impl_pipe_fd,
     &xp_impl_pipe_socket,
     &xp_impl_queue_ring_spsc,
     &xp_impl_queue_ring_mpmc,
+    &xp_impl_queue_managed,
     &xp_impl_joinable_ring,
+    &xp_impl_joinable_managed,
     &xp_impl_lock_futex,
     &xp_impl_lock_pthread,
     &xp_impl_lock_sem,
+    &xp_impl_lock_managed,
     &xp_impl_rlock_futex,
+    &xp_impl_rlock_managed,
     &xp_impl_event_futex,
+    &xp_impl_event_managed,
+    &xp_impl_list_managed,
+    &xp_impl_dict_managed,
+    &xp_impl_namespace_managed,
 };
 /* clang-format on */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "xpshare/catalog/catalog.h"
 
+#include "xpshare/manager/proxy.h"
 #include "xpshare/shm/arena.h"
 #include "xpshare/shm/segment.h"
 
@@ -35,7 +36,16 @@ int xp_place_open(struct xp_place *place, const struct xp_place_plan *plan)
 		free(grounds);
 		return rc;
 	}
-	*place = (struct xp_place){.arena = &grounds->arena};
+	struct xp_place made = {.arena = &grounds->arena};
+
+	if (plan->managed) {
+		rc = xp_manager_start(NULL, &made.manager);
+		if (rc < 0) {
+			xp_place_close(&made);
+			return rc;
+		}
+	}
+	*place = made;
 	return 0;
 }
 
@@ -44,6 +54,8 @@ void xp_place_close(struct xp_place *place)
 	if (!place || !place->arena)
 		return;
 	struct grounds *grounds = grounds_of(place->arena);
+
+	xp_manager_close(place->manager);
 	xp_arena_fini(&grounds->arena);
 	xp_segment_close(&grounds->segment);
 	free(grounds);
