@@ -249,10 +249,12 @@ static void start_child(bool burn)
 		return;
 	/* child */
 	volatile unsigned long spun = 0;
-	while (burn)
-		spun++;
-	for (;;)
-		pause();
+	for (;;) {
+		if (burn)
+			spun++;
+		else
+			pause();
+	}
 }
 
 int main(int argc, char **argv)

@@ -6,6 +6,7 @@
 #define XPSHARE_CHAN_QUEUE_TEST_H
 
 #include "xpshare/base/clock.h"
+#include "xpshare/kind/object.h"
 #include "xpshare/shm/arena.h"
 
 #include <criterion/criterion.h>

@@ -67,7 +67,7 @@ static void drop(struct xp_conn *conn, enum state state)
 	if (conn->fd >= 0 && is_mine(conn))
 		(void)shutdown(conn->fd, SHUT_RDWR);
 	conn->fd = xp_io_close(conn->fd);
-	conn->state = state;
+	conn->state = (int)state;
 	conn->input.start = conn->input.end = 0;
 }
 
