@@ -78,7 +78,7 @@ void *xp_datum_alloc_slow(struct xp_datum_arena *arena, size_t size)
 		want = arena->max_bytes - arena->bytes;
 	if (want < size)
 		want = size;
-	want = (want + 7) & ~(size_t)7;
+	want = (want + 8) & ~(size_t)7;
 
 	struct xp_datum_chunk *chunk = malloc(sizeof(*chunk) + want);
 	if (!chunk)

@@ -173,7 +173,7 @@ void *xp_datum_alloc_slow(struct xp_datum_arena *arena, size_t size);
  *  or limit exhausted. */
 static inline void *xp_datum_alloc(struct xp_datum_arena *arena, size_t size)
 {
-	size_t rounded = (size + 7) & ~(size_t)7;
+	size_t rounded = (size + 7 + (size == 0)) & ~(size_t)7; /* never 0: it has an address */
 
 	if (__builtin_expect(rounded < size || (size_t)(arena->end - arena->at) < rounded, 0))
 		return xp_datum_alloc_slow(arena, size);

@@ -26,6 +26,8 @@ static int write_any(struct writing *writing, const struct xp_datum *value);
 
 static int put(struct writing *writing, const char *text, size_t size)
 {
+	if (size == 0)
+		return 0;
 	if (size > XP_DATUM_REPR_MAX - writing->size)
 		return -EMSGSIZE;
 	if (writing->size + size > writing->room) {

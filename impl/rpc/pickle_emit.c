@@ -262,6 +262,8 @@ static int put_nested(struct xp_pickle_writer *writer, struct xp_pickle_name nam
 
 	for (const char *at = dot; at && rc == 0; at = memchr(at + 1, '.', (size_t)(end - at - 1)))
 		rc = xp_pickle_emit_name(writer, "builtins", "getattr");
+	if (dot == name.name)
+		return xp_pickle_emit_fail(writer, -ENOTSUP, "a nested name without a first part");
 	name.name_size = (size_t)(dot - name.name);
 	if (rc == 0)
 		rc = put_lines(writer, &name);
