@@ -12,10 +12,12 @@
 /* Operations of an each pass at most: enough for four nines with a hundred samples beyond. */
 #define EACH_MAX 2000000
 
-/* Parts of a window that is timed as a span: so many at most, of so many operations at least. */
-#define FLOOR_FIRST 64 /* operations of a paired floor to begin with */
-#define PARTS_MAX   9
-#define PART_MIN    200
+/* Parts of a window: so many at most, of so many operations at least, for so many times the least
+ * time of a window. */
+#define FLOOR_FIRST    64 /* operations of a paired floor to begin with */
+#define PARTS_MAX      9
+#define PART_MIN       200
+#define BUDGET_WINDOWS 20
 
 static struct xb_entry *entry_named(const struct xb_suite *suite, const char *name)
 {
@@ -103,20 +105,6 @@ static void begin_number(struct xb_entry *entry, int64_t n)
 		xb_hist_init(entry->hist);
 }
 
-static int take_distribution(struct xb_entry *entry, struct xb_session *session, int64_t n,
-			     char *error)
-{
-	struct xb_figures ignored;
-
-	if (!entry->hist) {
-		entry->hist = malloc(sizeof(*entry->hist));
-		xp_assert(entry->hist);
-		xb_hist_init(entry->hist);
-	}
-	return xb_session_run(session, XB_PASS_EACH, n < EACH_MAX ? n : EACH_MAX, entry->hist,
-			      &ignored, error);
-}
-
 static void add_part(struct xb_figures *sum, const struct xb_figures *part)
 {
 	sum->total_ns += part->total_ns;
@@ -132,31 +120,48 @@ static void add_part(struct xb_figures *sum, const struct xb_figures *part)
 }
 
 /*
- * What is timed as a span is run in several parts, and the figure is that of the median part: one
- * time slice that goes to another program would otherwise be all that a short window shows.
+ * A window is run in several parts, and its figure is that of the median part: a time slice that
+ * goes to another program would otherwise be all that a short window shows. Where the machine has
+ * become so busy that the number chosen takes too long, the parts that are left are left out.
  */
-static int run_in_parts(struct xb_session *session, int64_t n, struct xb_figures *ret_figures,
-			char *error)
+static int run_window(const struct xb_entry *entry, struct xb_session *session, enum xb_pass pass,
+		      int64_t n, struct xb_hist *hist, struct xb_figures *ret_figures, char *error)
 {
-	int64_t parts = n / PART_MIN < PARTS_MAX ? n / PART_MIN : PARTS_MAX;
+	int64_t parts = n / PART_MIN < PARTS_MAX ? n / PART_MIN : PARTS_MAX, done = 0;
+	int64_t budget = (int64_t)(entry->suite->plan.window_s * 1e9 * BUDGET_WINDOWS);
 	struct xb_figures sum = {0}, part;
 	double per_op[PARTS_MAX];
+	int64_t begin = xb_now();
 
-	if (session->stage.c->workload->clock != XB_CLOCK_SPAN || parts < 3)
-		return xb_session_run(session, XB_PASS_BATCH, n, NULL, ret_figures, error);
-	for (int64_t i = 0; i < parts; i++) {
-		int rc = xb_session_run(session, XB_PASS_BATCH, xb_share(n, (int)i, (int)parts),
-					NULL, &part, error);
+	if (parts < 3 || entry->c->workload->fixed)
+		return xb_session_run(session, pass, n, hist, ret_figures, error);
+	do {
+		int rc = xb_session_run(session, pass, xb_share(n, (int)done, (int)parts), hist,
+					&part, error);
 		if (rc < 0)
 			return rc;
-		per_op[i] = part.ns / (double)part.ops;
+		per_op[done++] = part.ns / (double)part.ops;
 		add_part(&sum, &part);
-	}
-	sum.ns = xb_median(per_op, (size_t)parts) * (double)sum.ops;
-	sum.steal /= (double)parts;
-	sum.fairness /= (double)parts;
+	} while (done < parts && (budget <= 0 || xb_now() - begin < budget));
+	sum.ns = xb_median(per_op, (size_t)done) * (double)sum.ops;
+	sum.steal /= (double)done;
+	sum.fairness /= (double)done;
 	*ret_figures = sum;
 	return 0;
+}
+
+static int take_distribution(struct xb_entry *entry, struct xb_session *session, int64_t n,
+			     char *error)
+{
+	struct xb_figures ignored;
+
+	if (!entry->hist) {
+		entry->hist = malloc(sizeof(*entry->hist));
+		xp_assert(entry->hist);
+		xb_hist_init(entry->hist);
+	}
+	return run_window(entry, session, XB_PASS_EACH, n < EACH_MAX ? n : EACH_MAX, entry->hist,
+			  &ignored, error);
 }
 
 /* Nanoseconds an operation of the floor takes now; 0 if that cannot be measured. */
@@ -225,7 +230,7 @@ double xb_suite_body(void *arg, int64_t n, char *error)
 	double floor = before ? floor_now(entry) : 0;
 	int rc = xb_session_open(&session, entry->c, error);
 	if (rc == 0) {
-		rc = run_in_parts(&session, n, &figures, error);
+		rc = run_window(entry, &session, XB_PASS_BATCH, n, NULL, &figures, error);
 		/* Searches are too short to be worth a distribution; the last one is not. */
 		full = entry->c->workload->fixed ||
 		       figures.total_ns >= entry->suite->plan.window_s * 1e9 / 2;
