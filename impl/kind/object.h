@@ -63,6 +63,8 @@ enum xp_wait_strategy {
  * @fair:         lock: prefer handing over in turn to throughput, where XP_CAP_FAIR.
  * @single:       queue: the caller promises one producer and one consumer.
  * @strategy:     how waiters wait.
+ * @lock:         value, array with XP_CAP_LOCKED: the lock to use, which should be recursive and
+ *                outlives the object; NULL: the object makes one of its own.
  * @action, @arg: barrier: run by the last to arrive, in its process; non-zero breaks the barrier.
  */
 struct xp_params {
@@ -76,6 +78,7 @@ struct xp_params {
 	bool fair;
 	bool single;
 	enum xp_wait_strategy strategy;
+	const struct xp_lock *lock;
 	int (*action)(void *arg);
 	void *arg;
 };
