@@ -20,7 +20,7 @@ static const struct {
 		for (struct xp_object object = test_make(forms[form_].impl, forms[form_].params); \
 		     object.impl; object.impl->drop(&object))
 
-TestSuite(event, .init = test_open, .fini = test_close, .timeout = 60);
+TestSuite(event, .init = test_open, .fini = test_close, .timeout = 110);
 
 static int wait_for_it(void *arg)
 {

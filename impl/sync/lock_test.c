@@ -29,7 +29,7 @@ static const struct {
 		for (struct xp_object object = test_make(forms[form_].impl, forms[form_].params); \
 		     object.impl; object.impl->drop(&object))
 
-TestSuite(lock, .init = test_open, .fini = test_close, .timeout = 60);
+TestSuite(lock, .init = test_open, .fini = test_close, .timeout = 110);
 
 static bool robust(const struct xp_object *object)
 {
@@ -257,7 +257,7 @@ Test(lock, survivors_go_on_whenever_others_are_killed)
 		test_page->plain = test_page->twin = 0;
 		for (int i = 0; i < MEMBERS; i++)
 			members[i] = test_fork(race_to_death, &object.as.lock);
-		for (int i = 0; i < 100; i++) {
+		for (int i = 0; i < 40; i++) {
 			/* The others have to make progress before the next one dies. */
 			uint64_t before = atomic_load(&test_page->count);
 			struct timespec end = test_deadline();

@@ -17,22 +17,33 @@ void xp_sync_wait_init(struct xp_wait *how, enum xp_wait_strategy strategy)
 	xp_wait_init(how, polls[strategy]);
 }
 
-int xp_sync_ref_make(struct xp_place *place, const struct xp_params *params, size_t size,
-		     struct xp_sync_ref **ret_ref)
+int xp_sync_ref_init(struct xp_sync_ref *ref, struct xp_place *place,
+		     const struct xp_params *params, size_t size)
 {
 	if ((unsigned)params->strategy > XP_STRATEGY_PARK)
 		return -EINVAL;
 
-	struct xp_sync_ref *ref = calloc(1, sizeof(*ref));
+	void *shared;
+	int rc = xp_arena_alloc(place->arena, size, XP_ISOLATION, &shared);
+	if (rc < 0)
+		return rc;
+	*ref = (struct xp_sync_ref){.shared = shared, .arena = place->arena};
+	xp_sync_wait_init(&ref->how, params->strategy);
+	return 0;
+}
+
+int xp_sync_ref_make(struct xp_place *place, const struct xp_params *params, size_t size,
+		     struct xp_sync_ref **ret_ref)
+{
+	struct xp_sync_ref *ref = malloc(sizeof(*ref));
+
 	if (!ref)
 		return -ENOMEM;
-	int rc = xp_arena_alloc(place->arena, size, XP_ISOLATION, &ref->shared);
+	int rc = xp_sync_ref_init(ref, place, params, size);
 	if (rc < 0) {
 		free(ref);
 		return rc;
 	}
-	ref->arena = place->arena;
-	xp_sync_wait_init(&ref->how, params->strategy);
 	*ret_ref = ref;
 	return 0;
 }

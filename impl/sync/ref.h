@@ -17,25 +17,29 @@
  * @how:    How this process waits.
  * @arena:  Where @shared goes back to.
  * @fini:   Called by the maker before that; may be NULL.
- * @action, @arg: Of a barrier, see struct xp_params.
  */
 struct xp_sync_ref {
 	void *shared;
 	struct xp_wait how;
 	struct xp_arena *arena;
 	void (*fini)(void *shared);
-	int (*action)(void *arg);
-	void *arg;
 };
 
 /** xp_sync_wait_init() - Wait as @strategy says. */
 void xp_sync_wait_init(struct xp_wait *how, enum xp_wait_strategy strategy);
 
-/** xp_sync_ref_make() - Take @size zeroed shared bytes. Return: 0; -EINVAL (strategy); as alloc. */
+/**
+ * xp_sync_ref_init() - Take @size zeroed shared bytes for an object made with @params.
+ * xp_sync_ref_make() - The same in memory of its own. Return: 0; -EINVAL (strategy); -ENOMEM;
+ * as xp_arena_alloc().
+ */
+XP_MUST_CHECK int xp_sync_ref_init(struct xp_sync_ref *ref, struct xp_place *place,
+				   const struct xp_params *params, size_t size);
 XP_MUST_CHECK int xp_sync_ref_make(struct xp_place *place, const struct xp_params *params,
 				   size_t size, struct xp_sync_ref **ret_ref);
 
-/** xp_sync_ref_drop() - The drop of every implementation whose owner is a struct xp_sync_ref. */
+/** xp_sync_ref_drop() - The drop of every implementation whose owner begins with a struct
+ *  xp_sync_ref and comes from malloc. */
 void xp_sync_ref_drop(struct xp_object *object);
 
 #endif

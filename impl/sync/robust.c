@@ -119,7 +119,7 @@ static char proc_state(uint32_t tid)
 
 bool xp_robust_alive(uint32_t tid)
 {
-	if (syscall(SYS_tkill, tid, 0) < 0 && errno == ESRCH)
+	if (tid == 0 || (syscall(SYS_tkill, tid, 0) < 0 && errno == ESRCH))
 		return false;
 
 	/* It exists until its parent has waited for it; but it holds nothing any more. */
