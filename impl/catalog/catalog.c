@@ -8,11 +8,19 @@
 #include "xpshare/manager/proxy_kind.h"
 #include "xpshare/shm/array.h"
 #include "xpshare/shm/value.h"
+#include "xpshare/sync/barrier_futex.h"
+#include "xpshare/sync/barrier_pthread.h"
+#include "xpshare/sync/condition_futex.h"
+#include "xpshare/sync/condition_pthread.h"
 #include "xpshare/sync/event_futex.h"
 #include "xpshare/sync/lock_futex.h"
 #include "xpshare/sync/lock_pthread.h"
 #include "xpshare/sync/lock_sem.h"
+#include "xpshare/sync/locked.h"
 #include "xpshare/sync/rlock_futex.h"
+#include "xpshare/sync/semaphore_eventfd.h"
+#include "xpshare/sync/semaphore_futex.h"
+#include "xpshare/sync/semaphore_posix.h"
 
 #include <string.h>
 
@@ -21,8 +29,10 @@
 static const struct xp_impl *const implementations[] = {
     &xp_impl_value_raw,
     &xp_impl_value_atomic,
+    &xp_impl_value_locked,
     &xp_impl_value_managed,
     &xp_impl_array_raw,
+    &xp_impl_array_locked,
     &xp_impl_pipe_fd,
     &xp_impl_pipe_socket,
     &xp_impl_queue_ring_spsc,
@@ -36,8 +46,17 @@ static const struct xp_impl *const implementations[] = {
     &xp_impl_lock_managed,
     &xp_impl_rlock_futex,
     &xp_impl_rlock_managed,
+    &xp_impl_semaphore_futex,
+    &xp_impl_semaphore_posix,
+    &xp_impl_semaphore_eventfd,
+    &xp_impl_bounded_futex,
+    &xp_impl_bounded_posix,
+    &xp_impl_condition_futex,
+    &xp_impl_condition_pthread,
     &xp_impl_event_futex,
     &xp_impl_event_managed,
+    &xp_impl_barrier_futex,
+    &xp_impl_barrier_pthread,
     &xp_impl_list_managed,
     &xp_impl_dict_managed,
     &xp_impl_namespace_managed,
