@@ -41,8 +41,9 @@
 
 enum xc_flag {
 	XC_NEEDS_PROCESSES =
-	    1u << 0,	    /* kills members or relies on fork: not for the thread carrier */
-	XC_HEAVY = 1u << 1, /* takes seconds: run in ctest under the label long */
+	    1u << 0,	      /* kills members or relies on fork: not for the thread carrier */
+	XC_HEAVY = 1u << 1,   /* takes seconds: run in ctest under the label long */
+	XC_STEPPER = 1u << 2, /* kills or stops at every instruction: only run when asked for */
 };
 
 struct xc_subject;

@@ -32,6 +32,7 @@ enum option_key {
 	KEY_HEAVY,
 	KEY_LIGHT,
 	KEY_CTEST,
+	KEY_STEPPER,
 };
 
 struct arguments {
@@ -50,6 +51,8 @@ static const struct argp_option option_table[] = {
     {"scope", KEY_SCOPE, "SCOPE", 0, "Only shm, inherited or managed; repeatable", 1},
     {"heavy", KEY_HEAVY, NULL, 0, "Only cases that take long", 1},
     {"light", KEY_LIGHT, NULL, 0, "Only cases that do not", 1},
+    {"stepper", KEY_STEPPER, NULL, 0,
+     "Only cases that kill or stop a process before each instruction of an operation", 1},
     {"list", KEY_LIST, NULL, 0, "Print the clauses, and run nothing", 2},
     {"carrier", KEY_CARRIER, "process|thread", 0, "What carries the members of a crew", 2},
     {"jobs", KEY_JOBS, "N", 0, "Cases that run at a time (default: one a CPU)", 2},
@@ -110,6 +113,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_LIGHT:
 		to->selection.light_only = true;
+		break;
+	case KEY_STEPPER:
+		to->selection.stepper = true;
 		break;
 	case KEY_LIST:
 		to->list = true;

@@ -31,9 +31,10 @@ static bool selects_iut(const struct xc_selection *selection, const struct xc_iu
 
 static bool selects_case(const struct xc_selection *selection, const struct xc_case *test)
 {
-	bool heavy = test->flags & XC_HEAVY;
+	bool heavy = test->flags & XC_HEAVY, steps = test->flags & XC_STEPPER;
 
-	return !(selection->heavy_only && !heavy) && !(selection->light_only && heavy);
+	return steps == selection->stepper && !(selection->heavy_only && !heavy) &&
+	       !(selection->light_only && heavy);
 }
 
 static const char *family_of(const struct xc_iut *iut)
@@ -75,21 +76,25 @@ static int plan_clause(struct xc_plan *plan, const struct xc_selection *selectio
 		       const struct xc_clause *clause, const struct xc_iut *iut)
 {
 	struct xc_ruling ruling = {.clause = clause, .iut = iut, .verdict = XC_UNTESTED};
-	bool any = false;
+	bool any = false, left_out = false;
 
 	for (size_t i = 0; xc_case_at(i); i++) {
 		const struct xc_case *test = xc_case_at(i);
 		struct xc_entry entry = {.test = test, .iut = iut};
-		if (strcmp(test->clause, clause->id) != 0 || !xc_case_applies(test, iut) ||
-		    !selects_case(selection, test))
+		if (strcmp(test->clause, clause->id) != 0 || !xc_case_applies(test, iut))
 			continue;
+		if (!selects_case(selection, test)) {
+			left_out = true;
+			continue;
+		}
 		any = true;
 		int rc = push((void **)&plan->entries, &plan->entries_count, sizeof(entry), &entry);
 		if (rc < 0)
 			return rc;
 	}
-	/* Where only the light or only the heavy ones run, the others are not UNTESTED but left out. */
-	if (!any && (selection->heavy_only || selection->light_only))
+	/* A clause whose cases were not asked for is not UNTESTED but left out; so is, when only steps are
+	 * asked for, one that has none. */
+	if (!any && (left_out || selection->stepper))
 		return 0;
 	return push((void **)&plan->rulings, &plan->rulings_count, sizeof(ruling), &ruling);
 }

@@ -20,6 +20,7 @@ struct xc_selection {
 	size_t iuts_count;
 	unsigned scopes; /* bits of XC_SCOPE() */
 	bool heavy_only, light_only;
+	bool stepper; /* only the cases that step, which are left out otherwise */
 };
 
 struct xc_entry {

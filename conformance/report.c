@@ -88,8 +88,14 @@ void xc_report_text(FILE *out, const struct xc_plan *plan)
 			first = r + 1;
 		}
 	}
-	for (size_t e = 0; e < plan->entries_count; e++)
-		cases += plan->entries[e].done;
+	for (size_t e = 0; e < plan->entries_count; e++) {
+		const struct xc_entry *entry = &plan->entries[e];
+		cases += entry->done;
+		/* What a passed case has to say is how much it tried. */
+		if (entry->done && entry->outcome.verdict == XC_PASS && entry->outcome.detail[0])
+			fprintf(out, "%-30s %-18s %-20s %s\n", entry->test->clause,
+				entry->test->name, entry->iut->name, entry->outcome.detail);
+	}
 	print_failures(out, plan);
 	fprintf(out, "\n%zu of %zu cases run%s:", cases, plan->entries_count,
 		plan->interrupted ? " before the interruption" : "");

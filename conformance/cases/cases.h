@@ -22,7 +22,8 @@
 	X(queue_death)  \
 	X(joinable)     \
 	X(linear)       \
-	X(scope)
+	X(scope)        \
+	X(step)
 
 #define X(file) extern const struct xc_case xc_cases_##file[];
 XC_CASES_MAP(X)
