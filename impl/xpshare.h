@@ -10,7 +10,9 @@
 
 #include "xpshare/base/clock.h"
 #include "xpshare/base/err.h"
+#include "xpshare/catalog/catalog.h"
 #include "xpshare/kind/object.h"
+#include "xpshare/manager/proxy.h"
 #include "xpshare/proc/child.h"
 #include "xpshare/proc/crew.h"
 

@@ -4,6 +4,8 @@
 #include "xpshare/chan/joinable.h"
 #include "xpshare/chan/pipe_fd.h"
 #include "xpshare/chan/pipe_socket.h"
+#include "xpshare/chan/queue_mq.h"
+#include "xpshare/chan/queue_pipe.h"
 #include "xpshare/chan/queue_ring.h"
 #include "xpshare/manager/proxy_kind.h"
 #include "xpshare/shm/array.h"
@@ -37,8 +39,11 @@ static const struct xp_impl *const implementations[] = {
     &xp_impl_pipe_socket,
     &xp_impl_queue_ring_spsc,
     &xp_impl_queue_ring_mpmc,
+    &xp_impl_queue_pipe,
+    &xp_impl_queue_mq,
     &xp_impl_queue_managed,
     &xp_impl_joinable_ring,
+    &xp_impl_joinable_pipe,
     &xp_impl_joinable_managed,
     &xp_impl_lock_futex,
     &xp_impl_lock_pthread,
