@@ -16,7 +16,7 @@
 #include <time.h>
 
 #define WAIT_MS	    100
-#define WAITS_PER_S (1000 / WAIT_MS)
+#define WAITS_PER_S (1000.0 / WAIT_MS)
 
 static bool can_wait(enum xp_kind kind)
 {
