@@ -38,15 +38,16 @@
 
 /* X(ENUM, "metric", "unit"): what a figure is (results/FORMAT.md); the unit decides which way is
  * better. */
-#define XB_METRIC_MAP(X)                  \
-	X(RTT, "rtt", "ns")               \
-	X(OP, "op", "ns")                 \
-	X(ITEMS, "throughput", "items/s") \
-	X(BYTES, "throughput", "bytes/s") \
-	X(RECOVERY, "recovery", "ns")     \
-	X(SETUP, "setup", "ns")           \
-	X(TEARDOWN, "teardown", "ns")     \
-	X(FOOTPRINT, "footprint", "bytes")
+#define XB_METRIC_MAP(X)                   \
+	X(RTT, "rtt", "ns")                \
+	X(OP, "op", "ns")                  \
+	X(ITEMS, "throughput", "items/s")  \
+	X(BYTES, "throughput", "bytes/s")  \
+	X(RECOVERY, "recovery", "ns")      \
+	X(SETUP, "setup", "ns")            \
+	X(TEARDOWN, "teardown", "ns")      \
+	X(FOOTPRINT, "footprint", "bytes") \
+	X(IDLE, "idle", "ns")
 
 #define X(id, metric, unit) XB_METRIC_##id,
 enum xb_metric { XB_METRIC_MAP(X) };

@@ -118,7 +118,7 @@ static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 const struct xb_workload xb_workload_idle = {
     .name = "idle",
     .title = "CPU time of a waiter, per second of waiting",
-    .metric = XB_METRIC_OP,
+    .metric = XB_METRIC_IDLE,
     .fixed = 3,
     .cases = cases,
     .open = open_object,

@@ -152,7 +152,8 @@ def stream_sentence(run):
     text = (f"As a stream, {small['impl']} moves {words.rate(octets(small) / least, 'items/s')} of "
             f"{words.size(least)}")
     if big is not small:
-        text += (f", and {big['impl']} {words.rate(octets(big), 'B/s')} at "
+        name = "" if big["impl"] == small["impl"] else big["impl"] + " "
+        text += (f", and {name}{words.rate(octets(big), 'B/s')} at "
                  f"{words.size(big['params']['size'])}")
     return text + "."
 

@@ -52,10 +52,21 @@ def distance(record, main):
             place["cpus"])
 
 
+def is_at(record, main):
+    return len(record["placement"]["cpus"]) < 2 or record["placement"]["class"] in (main, "any")
+
+
 def at_one_placement(records, main):
-    """Of records that differ in placement alone, the one nearest to the main one."""
+    """Of records that differ in placement alone, the one nearest to the main one.
+
+    What an implementation does elsewhere stands in for what it does there only where there is nothing
+    else of it in that workload.
+    """
+    there = {(r["workload"], r["impl"]) for r in records if is_at(r, main)}
     best = {}
     for record in records:
+        if not is_at(record, main) and (record["workload"], record["impl"]) in there:
+            continue
         key = (record["workload"], record["impl"], record["metric"], record["carrier"],
                tuple(sorted((k, str(v)) for k, v in record["params"].items())))
         if key not in best or distance(record, main) < distance(best[key], main):
@@ -125,10 +136,10 @@ def bytes_rate(record):
     """(value, lo, hi) of a stream in bytes a second; None where it cannot be said."""
     if record["unit"] == "bytes/s":
         factor = 1
-    elif "bytes_per_s" in record and record["value"] > 0:
-        factor = record["bytes_per_s"] / record["value"]
     elif "size" in record["params"]:
         factor = record["params"]["size"]
+    elif "bytes_per_s" in record and record["value"] > 0:
+        factor = record["bytes_per_s"] / record["value"]
     else:
         return None
     return tuple(max(x * factor, 1e-9) for x in (record["value"], *record["ci"]))

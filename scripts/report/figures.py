@@ -117,7 +117,7 @@ def latency_percentiles(run, folder):
     name, heading = "latency_percentiles", "The whole distribution of latency"
     main = choice.main_class(run.records)
     chosen = [r for r in run.usable() if r["name"] in run.distributions and r["unit"] == "ns"
-              and r["role"] != "floor"]
+              and choice.is_latency(r) and r["role"] != "floor"]
     chosen = choice.smallest(choice.at_one_placement(chosen, main), "size", "members", "clients",
                              "rate")
     chosen = [r for r in chosen if run.distributions[r["name"]][1] >= 200]
@@ -127,7 +127,7 @@ def latency_percentiles(run, folder):
     workloads = collections.defaultdict(list)
     for record in chosen:
         workloads[record["workload"]].append(record)
-    ordered = sorted(workloads, key=lambda w: (-len(workloads[w]), w))
+    ordered = sorted(workloads, key=lambda w: (workloads[w][0]["metric"] != "rtt", -len(workloads[w]), w))
     panels, captions, counts, limits, heights, shown = [], [], [], [], [], []
     for workload in sorted(ordered[:6], key=ordered.index):
         records = sorted(workloads[workload], key=lambda r: r["value"])[:SERIES_MAX - 2]

@@ -125,6 +125,10 @@ class Maker:
                 self.distribution(made)
                 self.record("manager_call", "manager", impl, role, "throughput", "items/s",
                             clients * 1e9 / slow, {"clients": clients, "method": "dict.put"}, **more)
+        self.record("lock_recovery", "lock", "lock/futex", "subject", "recovery", "ns", 52000, {},
+                    scope="inherited")
+        self.record("idle", "event", "event/futex", "subject", "idle", "ns", 1500000, {},
+                    scope="inherited")
         broken = self.record("queue_pingpong", "queue", "queue/ring", "subject", "rtt", "ns", 1,
                              {"size": 64, "wait": "spin"}, scope="inherited")
         broken.update(valid="invalid", why=["member 1 moved from CPU 1 to CPU 0 <&>"])

@@ -143,7 +143,11 @@ def noise(run):
     known = {what for what, _ in missing}
     parts.append(tag("h3", "What was not measured"))
     missing += [[f"CPU pairs of class {c}", why] for c, why in absent if c not in known]
-    parts.append(table(["", "why"], missing) if missing
+    by_reason = collections.defaultdict(list)
+    for what, why in missing:
+        by_reason[why].append(what)
+    parts.append(table(["", "why"], [[Markup(", ".join(tag("code", w) for w in what)), why]
+                                     for why, what in by_reason.items()]) if missing
                  else tag("p", "The run names nothing that it left out."))
     return section("noise", "The machine, its noise, and what was not measured", *parts)
 
@@ -160,6 +164,27 @@ def figure(shown, folder):
     return section(shown.name, shown.heading, tag("figure", *parts))
 
 
+OTHER_COSTS = (("recovery", "From the death of a process until a survivor goes on"),
+               ("idle", "CPU time of one second of waiting"), ("setup", "Making one"),
+               ("teardown", "Taking one down"), ("footprint", "Memory"))
+
+
+def other_cost(run, metric, what):
+    main = choice.main_class(run.records)
+    found = choice.smallest(choice.at_one_placement(
+        [r for r in run.usable() if r["metric"] == metric and r["role"] in ("subject", "peer")],
+        main), "size", "members", "clients")
+    if not found:
+        return []
+    found.sort(key=lambda r: (choice.rank(choice.KINDS, r["kind"]), r["value"]))
+    labels = choice.labels(found, main, ("size", "members", "clients"))
+    return [tag("h3", what),
+            table(["", "median", "interval", "samples", "validity"],
+                  [[labels[r["name"]], words.quantity(r["value"], r["unit"]),
+                    " to ".join(words.quantity(x, r["unit"]) for x in r["ci"]),
+                    words.count(r["samples"]), r["valid"]] for r in found])]
+
+
 def costs(run):
     """What it costs besides time: a row for each record that counted something."""
     main = choice.main_class(run.records)
@@ -168,9 +193,10 @@ def costs(run):
          and any(k in r for k in ("cpu_s_per_op", "syscalls_per_op", "memory_bytes"))], main),
         "size", "members", "clients")
     chosen.sort(key=lambda r: (choice.rank(choice.KINDS, r["kind"]), r["workload"], r["value"]))
+    others = [part for metric, what in OTHER_COSTS for part in other_cost(run, metric, what)]
     if not chosen:
-        return section("costs", "What it costs besides time",
-                       tag("p", "The run counted nothing besides time."))
+        return section("costs", "What it costs besides time", *others or [
+            tag("p", "The run counted nothing besides time.")])
     labels = choice.labels(chosen, main, ("size", "members", "clients"))
 
     def cell(record, key, text):
@@ -187,7 +213,7 @@ def costs(run):
                 cell(r, "syscalls_per_op", words.digits3),
                 cell(r, "ctxt_voluntary", words.count), cell(r, "ctxt_involuntary", words.count),
                 cell(r, "faults_minor", words.count), cell(r, "memory_bytes", words.size)]
-               for r in chosen]))
+               for r in chosen]), *others)
 
 
 def conformance(run):

@@ -137,6 +137,13 @@ class WholeRun(Folder):
         self.assertIn("queue (queue/ring)", text)
         self.assertTrue(3 <= len(list(answer.iter(XHTML + "p"))) <= 6, text)
 
+    def test_what_is_no_latency_is_among_the_costs(self):
+        costs = next(s for s in self.root.iter(XHTML + "section") if s.get("id") == "costs")
+        text = "".join(costs.itertext())
+        self.assertIn("until a survivor goes on", text)
+        self.assertIn("CPU time of one second of waiting", text)
+        self.assertNotIn("1.50 ms", self.text("figures/latency_ladder.svg"))
+
     def test_an_invalid_record_is_in_the_table_and_in_no_plot(self):
         invalid = [r for r in records_of(self.folder) if r["valid"] == "invalid"]
         self.assertEqual(len(invalid), 1)

@@ -8,7 +8,8 @@ import math
 import os
 
 SCHEMA = 1
-METRICS = {"rtt", "op", "throughput", "response", "recovery", "setup", "teardown", "footprint"}
+METRICS = {"rtt", "op", "throughput", "response", "recovery", "setup", "teardown", "footprint",
+           "idle"}
 ROLES = {"subject", "peer", "floor", "control"}
 UNITS = {"ns", "items/s", "bytes/s", "bytes"}
 VERDICTS = ("PASS", "FAIL", "UNRESOLVED", "UNSUPPORTED", "UNTESTED")
