@@ -104,7 +104,7 @@ static json_t *floor_of(const struct xb_entry *entry, const struct xb_entry *flo
 }
 
 struct sums {
-	double ops, bytes, ns, cpu_s, fairness;
+	double ops, bytes, ns, cpu_s, server_cpu_s, fairness;
 	double voluntary, involuntary, faults;
 	double steal;
 	bool moved;
@@ -120,6 +120,7 @@ static struct sums sum_up(const struct xb_entry *entry)
 		s.bytes += (double)f->bytes;
 		s.ns += f->total_ns;
 		s.cpu_s += f->cpu_s;
+		s.server_cpu_s += f->server_cpu_s;
 		s.fairness += f->fairness / (double)entry->call_count;
 		s.voluntary += (double)f->switches_voluntary;
 		s.involuntary += (double)f->switches_involuntary;
@@ -178,6 +179,8 @@ json_t *xb_record_of(const struct xb_entry *entry, const struct xb_entry *floor,
 			      "better", xb_metric_higher(w->metric) ? "higher" : "lower");
 	if (c->impl)
 		json_object_set_new(r, "scope", json_string(xp_scope_name(c->impl->scope)));
+	else if (strcmp(c->kind, "manager") == 0)
+		json_object_set_new(r, "scope", json_string(xp_scope_name(XP_SCOPE_MANAGED)));
 	set_real(r, "value", ci.median);
 	json_object_set_new(r, "ci", json_pack("[oo]", number(ci.lo), number(ci.hi)));
 	set_real(r, "ci_level", ci.level);
@@ -193,7 +196,9 @@ json_t *xb_record_of(const struct xb_entry *entry, const struct xb_entry *floor,
 	if (sums.fairness > 0)
 		set_real(r, "fairness", sums.fairness);
 	if (sums.ops > 0)
-		set_real(r, "cpu_s_per_op", sums.cpu_s / sums.ops);
+		set_real(r, "cpu_s_per_op", (sums.cpu_s + sums.server_cpu_s) / sums.ops);
+	if (sums.ops > 0 && sums.server_cpu_s > 0)
+		set_real(r, "server_cpu_s_per_op", sums.server_cpu_s / sums.ops);
 	set_real(r, "ctxt_voluntary", sums.voluntary);
 	set_real(r, "ctxt_involuntary", sums.involuntary);
 	set_real(r, "faults_minor", sums.faults);

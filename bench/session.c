@@ -7,6 +7,7 @@
 #include "xpshare/base/wait.h"
 #include "xpshare/catalog/catalog.h"
 
+#include <dirent.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -311,6 +312,32 @@ static void read_steal(const struct xb_placement *where, int64_t *ret_all, int64
 		fclose(in);
 }
 
+/* CPU seconds of all threads of a process so far; 0 where they cannot be read. */
+static double cpu_of(pid_t pid)
+{
+	char path[64];
+	double total = 0;
+
+	if (pid <= 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	DIR *list = opendir(path);
+	struct dirent *entry;
+	while (list && (entry = readdir(list))) {
+		char file[384];
+		unsigned long long ns;
+		snprintf(file, sizeof(file), "/proc/%d/task/%s/schedstat", (int)pid, entry->d_name);
+		FILE *in = entry->d_name[0] == '.' ? NULL : fopen(file, "re");
+		if (in && fscanf(in, "%llu", &ns) == 1)
+			total += (double)ns / 1e9;
+		if (in)
+			fclose(in);
+	}
+	if (list)
+		closedir(list);
+	return total;
+}
+
 static void add_up(struct xb_stage *stage, struct xb_figures *sum)
 {
 	int members = stage->c->placement.count;
@@ -358,6 +385,7 @@ int xb_session_run(struct xb_session *session, enum xb_pass pass, int64_t n, str
 		return -EINTR;
 	}
 	read_steal(&stage->c->placement, &all[0], &stolen[0]);
+	double server_cpu = cpu_of(stage->server);
 	stage->board->n = n;
 	stage->board->pass = pass;
 	xp_wait_publish(&stage->board->order, ++stage->orders, XP_FUTEX_ALL);
@@ -378,6 +406,7 @@ int xb_session_run(struct xb_session *session, enum xb_pass pass, int64_t n, str
 	}
 	read_steal(&stage->c->placement, &all[1], &stolen[1]);
 	add_up(stage, &sum);
+	sum.server_cpu_s = cpu_of(stage->server) - server_cpu;
 	if (sum.ops == 0)
 		sum.ops = n;
 	if (all[1] > all[0])

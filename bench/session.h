@@ -32,6 +32,7 @@ struct xb_session {
  * struct xb_figures - What one order showed, all members together.
  * @ns:       Of the operations by the median batch (or the span).
  * @total_ns: By the clock.
+ * @cpu_s:    Of all members; @server_cpu_s of the stage's server, where there is one.
  * @steal:    Part of the CPUs' time in the window that the hypervisor took, 0 to 1.
  * @fairness: Jain's index over the members that did operations; 0 where fewer than two did.
  */
@@ -39,7 +40,7 @@ struct xb_figures {
 	double ns;
 	double total_ns;
 	int64_t ops, bytes;
-	double cpu_s;
+	double cpu_s, server_cpu_s;
 	int64_t switches_voluntary, switches_involuntary, faults_minor;
 	double steal;
 	double fairness;

@@ -111,6 +111,7 @@ static void add_part(struct xb_figures *sum, const struct xb_figures *part)
 	sum->ops += part->ops;
 	sum->bytes += part->bytes;
 	sum->cpu_s += part->cpu_s;
+	sum->server_cpu_s += part->server_cpu_s;
 	sum->switches_voluntary += part->switches_voluntary;
 	sum->switches_involuntary += part->switches_involuntary;
 	sum->faults_minor += part->faults_minor;

@@ -90,6 +90,7 @@ struct xb_board;
  * @object: Made by open(), dropped by the session after close().
  * @shared: Anonymous shared memory of the workload, from xb_stage_share(); unmapped by the session.
  * @own:    The workload's, freed by its close().
+ * @server: A process that works for the members, whose CPU time is counted too; 0: none.
  */
 struct xb_stage {
 	const struct xb_case *c;
@@ -98,6 +99,7 @@ struct xb_stage {
 	void *shared;
 	size_t shared_size;
 	void *own;
+	pid_t server;
 	char error[XB_FAIL_TEXT];
 	/* the session's */
 	struct xb_board *board;

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * managers - server processes that speak CPython's wire, called by the same C proxies: ours, and stock
+ * CPython's
+ */
+#include "bench/peers/service.h"
+
+#include "xpshare/manager/proxy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY "key"
+
+struct managed {
+	struct xp_manager *manager;
+	struct xp_proxy *dict;
+	struct xb_process process; /* CPython's */
+	struct xp_address address;
+};
+
+static int make_dict(struct managed *managed)
+{
+	int rc = xp_proxy_create(managed->manager, "dict", 0, NULL, NULL, &managed->dict, NULL);
+
+	if (rc < 0)
+		return rc;
+	struct xp_datum_arena *arena = xp_proxy_arena(managed->dict);
+	const struct xp_datum *args[] = {xp_datum_str(arena, KEY), xp_datum_int(arena, 7)};
+	return xp_proxy_call(managed->dict, "__setitem__", 2, args, NULL, NULL, NULL);
+}
+
+static int start_event(struct xb_served *served)
+{
+	struct xp_server_options options = {.model = XP_SERVER_EVENT};
+	struct managed *managed = calloc(1, sizeof(*managed));
+
+	if (!managed)
+		return -ENOMEM;
+	served->own = managed;
+	int rc = xp_manager_start(&options, &managed->manager);
+	if (rc < 0)
+		return rc;
+	served->pid = xp_manager_pid(managed->manager);
+	return make_dict(managed);
+}
+
+static void stop(struct xb_served *served)
+{
+	struct managed *managed = served->own;
+
+	if (!managed)
+		return;
+	xp_proxy_drop(managed->dict);
+	xp_manager_close(managed->manager);
+	xb_process_stop(&managed->process);
+	free(managed);
+}
+
+/* A child of the process that made the proxy: its first call connects anew. */
+static int connect_client(struct xb_served *served, void **ret_client)
+{
+	struct managed *managed = served->own;
+
+	*ret_client = managed->dict;
+	return 0;
+}
+
+static int get(void *client)
+{
+	struct xp_proxy *dict = client;
+	const struct xp_datum *args[] = {xp_datum_str(xp_proxy_arena(dict), KEY)};
+	const struct xp_datum *value;
+
+	return xp_proxy_call(dict, "__getitem__", 1, args, NULL, &value, NULL);
+}
+
+static int set(void *client)
+{
+	struct xp_proxy *dict = client;
+	struct xp_datum_arena *arena = xp_proxy_arena(dict);
+	const struct xp_datum *args[] = {xp_datum_str(arena, KEY), xp_datum_int(arena, 7)};
+
+	return xp_proxy_call(dict, "__setitem__", 2, args, NULL, NULL, NULL);
+}
+
+static void disconnect(void *client)
+{
+	(void)client; /* with the process */
+}
+
+static const char *python_absent(void)
+{
+	return xb_program_there("python3") ? NULL : "there is no python3 in PATH";
+}
+
+/* The server runs in the process itself, and ends with it. */
+static const char program[] =
+    "import sys\n"
+    "from multiprocessing.managers import SyncManager\n"
+    "SyncManager(address=sys.argv[1], authkey=b'bench').get_server().serve_forever()\n";
+
+static int start_cpython(struct xb_served *served)
+{
+	struct managed *managed = calloc(1, sizeof(*managed));
+	char path[100];
+
+	if (!managed)
+		return -ENOMEM;
+	served->own = managed;
+	int rc = xb_process_prepare(&managed->process);
+	if (rc < 0)
+		return rc;
+	snprintf(path, sizeof(path), "%s/manager", managed->process.dir);
+	char *argv[] = {"python3", "-c", (char *)program, path, NULL};
+	rc = xb_process_start(&managed->process, argv);
+	if (rc == 0)
+		rc = xb_process_await(&managed->process, path);
+	if (rc < 0)
+		return rc;
+	served->pid = managed->process.pid;
+	rc = xp_address_parse(path, &managed->address);
+	if (rc < 0)
+		return rc;
+	struct xp_manager_plan plan = {.address = &managed->address, .key = "bench", .key_size = 5};
+	rc = xp_manager_connect(&plan, &managed->manager);
+	return rc < 0 ? rc : make_dict(managed);
+}
+
+const struct xb_service xb_service_event = {
+    .name = "manager/event",
+    .role = XB_ROLE_SUBJECT,
+    .start = start_event,
+    .stop = stop,
+    .connect = connect_client,
+    .get = get,
+    .set = set,
+    .disconnect = disconnect,
+};
+
+const struct xb_service xb_service_cpython = {
+    .name = "manager/cpython",
+    .role = XB_ROLE_PEER,
+    .absent = python_absent,
+    .start = start_cpython,
+    .stop = stop,
+    .connect = connect_client,
+    .get = get,
+    .set = set,
+    .disconnect = disconnect,
+};

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service - a server process that clients call: ours, those of others, and the floor under them all
+ *
+ * Overview      The manager workloads run over each service alike: the same clients on the same CPUs,
+ *               one call at a time, with a key of 3 bytes and an integer as the value. A service is
+ *               started by the leader before the members are forked, and pinned by the workload.
+ * Death         A server process dies with the leader, and is reaped by stop().
+ */
+#ifndef BENCH_PEERS_SERVICE_H
+#define BENCH_PEERS_SERVICE_H
+
+#include "bench/case.h"
+
+#include "xpshare/base/err.h"
+
+#include <sys/types.h>
+
+/* What an echo sends and answers: the frames of a dict's __getitem__ over CPython's wire. */
+#define XB_ECHO_REQUEST 64
+#define XB_ECHO_REPLY	32
+
+/** struct xb_served - A running service. @own: the service's. */
+struct xb_served {
+	const struct xb_service *service;
+	pid_t pid;
+	void *own;
+};
+
+/**
+ * struct xb_service - One service.
+ * @server:  The parameter "server" of its name, or NULL.
+ * @absent:  Why it cannot be had here, or NULL; asked once, before any case is made.
+ * @start:   0; -ENOTSUP; -errno. In the leader.
+ * @connect: In a member: a connection of its own, to *@ret_client. @bare: connect and authenticate, make
+ *           or look up nothing.
+ * @get, @set: One call.
+ */
+struct xb_service {
+	const char *name;
+	const char *server;
+	enum xb_role role;
+	const char *(*absent)(void);
+	int (*start)(struct xb_served *served);
+	void (*stop)(struct xb_served *served);
+	int (*connect)(struct xb_served *served, void **ret_client);
+	int (*get)(void *client);
+	int (*set)(void *client);
+	void (*disconnect)(void *client);
+};
+
+/** xb_service_at() - The service at @index, NULL past the end. */
+const struct xb_service *xb_service_at(size_t index);
+
+/**
+ * struct xb_process - A program started for a service, with a private directory of its own.
+ * @dir: Made by start, removed with everything in it by stop.
+ */
+struct xb_process {
+	pid_t pid;
+	int input; /* its standard input: closed by stop, which tells it to end */
+	char dir[64];
+};
+
+/** xb_process_prepare() - Make the directory. 0 or -errno. */
+XP_MUST_CHECK int xb_process_prepare(struct xb_process *process);
+
+/** xb_process_start() - Run @argv (looked up in PATH). 0 or -errno; what it prints is dropped. */
+XP_MUST_CHECK int xb_process_start(struct xb_process *process, char *const argv[]);
+
+/** xb_process_await() - Wait until somebody listens on the socket @path. 0; -ETIMEDOUT; -ECHILD. */
+XP_MUST_CHECK int xb_process_await(const struct xb_process *process, const char *path);
+
+/** xb_process_stop() - End it, reap it, remove its directory. Accepts a zeroed one. */
+void xb_process_stop(struct xb_process *process);
+
+/** xb_program_there() - Whether PATH has @name. */
+bool xb_program_there(const char *name);
+
+/** xb_connect_unix() - A stream connection to the socket @path: a descriptor or -errno. */
+XP_MUST_CHECK int xb_connect_unix(const char *path);
+
+#endif
