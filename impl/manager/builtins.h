@@ -12,16 +12,21 @@
 
 #include "xpshare/manager/methods.def"
 
-#define XP_BUILTIN_MAP(X) \
-	X(queue)          \
-	X(joinable)       \
-	X(event)          \
-	X(lock)           \
-	X(rlock)          \
-	X(list)           \
-	X(dict)           \
-	X(value)          \
-	X(namespace)      \
+#define XP_BUILTIN_MAP(X)    \
+	X(queue)             \
+	X(joinable)          \
+	X(event)             \
+	X(lock)              \
+	X(rlock)             \
+	X(semaphore)         \
+	X(bounded_semaphore) \
+	X(condition)         \
+	X(barrier)           \
+	X(list)              \
+	X(dict)              \
+	X(value)             \
+	X(array)             \
+	X(namespace)         \
 	X(iterator)
 
 #define X(id) extern const struct xp_typeid xp_typeid_##id;
@@ -48,9 +53,9 @@ XP_BUILTIN_MAP(X)
 
 /* ---- what one type needs of another ------------------------------------------------------------ */
 
-/** xp_list_items() - The members of a list, as an array in the call's arena. NULL: memory. */
-const struct xp_datum *const *xp_list_items(struct xp_call *call, const struct xp_referent *list,
-					    size_t *ret_count);
+/** xp_list_members() - The members of a list, as an array in the call's arena. NULL: memory. */
+const struct xp_datum *const *xp_list_members(struct xp_call *call, const struct xp_referent *list,
+					      size_t *ret_count);
 /** xp_dict_mapping() - What a dict consists of. */
 const struct xp_mapping *xp_dict_mapping(const struct xp_referent *dict);
 /** xp_iterator_new() - An iterator over the keys of @dict, or NULL, raised. */
@@ -60,6 +65,9 @@ const struct xp_datum *const *xp_iterator_rest(struct xp_call *call, struct xp_r
 					       size_t *ret_count);
 
 struct xp_latch;
+/** xp_array_members() - As xp_list_members(), of an Array. */
+const struct xp_datum *const *xp_array_members(struct xp_call *call,
+					       const struct xp_referent *array, size_t *ret_count);
 /** xp_lock_latch() - What a Lock or an RLock consists of. */
 struct xp_latch *xp_lock_latch(struct xp_referent *referent);
 /** xp_latch_repr() - "<locked _thread.lock object at 0x...>" */

@@ -204,6 +204,13 @@ struct xp_client *xp_waiter_client(struct xp_waiter *waiter)
 	return client_of(waiter);
 }
 
+bool xp_waiter_is_there(struct xp_waiter *waiter)
+{
+	struct xp_client *client = client_of(waiter);
+
+	return client->ops->alive(client);
+}
+
 struct xp_datum_arena *xp_waiter_arena(struct xp_waiter *waiter)
 {
 	return &client_of(waiter)->dispatch->arena;
@@ -297,8 +304,11 @@ bool xp_waiter_raise_exception(struct xp_waiter *waiter, const struct xp_datum *
 void xp_client_expire(struct xp_client *client)
 {
 	xp_assert(client->waiter.self);
+	struct xp_referent *self = xp_referent_ref(client->waiter.self);
+
 	client->waiter.deadline = XP_NEVER;
 	client->waiter.expire(&client->waiter);
+	xp_referent_unref(self);
 	xp_dispatch_end_request(client->dispatch);
 }
 
@@ -327,7 +337,12 @@ void xp_client_disown(struct xp_owned *owned)
 void xp_client_end(struct xp_client *client)
 {
 	if (client->waiter.self) {
+		void (*abandon)(struct xp_waiter * waiter) = client->waiter.abandon;
+
 		client->dispatch->stats.abandoned++;
+		waiter_unlink(&client->waiter);
+		if (abandon)
+			abandon(&client->waiter);
 		xp_referent_unref(waiter_end(&client->waiter));
 	}
 	while (client->owned) {

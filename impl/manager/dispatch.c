@@ -227,8 +227,9 @@ static int run(struct xp_call *call)
 	struct xp_client *client = call->client;
 	const struct xp_datum *value = call->method->call(call);
 
+	/* What was parked may have been completed since, by the very call. */
 	if (call->parked)
-		return XP_CLIENT_PARKED;
+		return xp_client_parked(client) ? XP_CLIENT_PARKED : XP_CLIENT_MORE;
 	if (value && call->object)
 		return reply_proxy(call);
 	if (value)

@@ -148,7 +148,9 @@ static int iterate_proxy(struct xp_call *call, const struct xp_datum *value, str
 	struct xp_referent *referent = xp_referent_of(value);
 
 	if (xp_referent_is(referent, &xp_typeid_list)) {
-		ret->items = xp_list_items(call, referent, &ret->count);
+		ret->items = xp_list_members(call, referent, &ret->count);
+	} else if (xp_referent_is(referent, &xp_typeid_array)) {
+		ret->items = xp_array_members(call, referent, &ret->count);
 	} else if (xp_referent_is(referent, &xp_typeid_iterator)) {
 		ret->items = xp_iterator_rest(call, referent, &ret->count);
 	} else if (xp_referent_is(referent, &xp_typeid_dict)) {

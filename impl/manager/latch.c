@@ -15,15 +15,17 @@ static struct xp_latch *latch_of(struct xp_owned *owned)
 static void owner_departed(struct xp_owned *owned)
 {
 	struct xp_latch *latch = latch_of(owned);
+	struct xp_referent *referent = xp_referent_ref(latch->referent);
 
 	latch->depth = 0;
 	latch->owner = 0;
 	grant(latch);
+	xp_referent_unref(referent);
 }
 
-void xp_latch_init(struct xp_latch *latch, bool recursive)
+void xp_latch_init(struct xp_latch *latch, struct xp_referent *referent, bool recursive)
 {
-	*latch = (struct xp_latch){.recursive = recursive};
+	*latch = (struct xp_latch){.referent = referent, .recursive = recursive};
 	latch->owned.departed = owner_departed;
 }
 

@@ -18,6 +18,7 @@
 #include "xpshare/manager/referent.h"
 
 struct xp_latch {
+	struct xp_referent *referent; /* whose part it is */
 	bool recursive;
 	uint32_t depth; /* 0: free */
 	uint64_t owner; /* generation of the client, of a recursive one */
@@ -28,7 +29,7 @@ struct xp_latch {
 /* What a waiter for the latch gets once it holds it: in its @number. */
 enum { XP_LATCH_FALSE = 0, XP_LATCH_TRUE = 1, XP_LATCH_NONE = 2 };
 
-void xp_latch_init(struct xp_latch *latch, bool recursive);
+void xp_latch_init(struct xp_latch *latch, struct xp_referent *referent, bool recursive);
 
 /** xp_latch_take() - Take it now. Return: the depth reached; 0 if somebody else holds it. */
 uint32_t xp_latch_take(struct xp_latch *latch, struct xp_client *client);

@@ -231,6 +231,7 @@ struct xp_waiters {
  * @self:     The referent that the call is on, held; NULL: the client has no parked call.
  * @deadline: When expire() is called; CLOCK_MONOTONIC nanoseconds or XP_NEVER.
  * @expire:   The deadline has passed: complete the call, or park it elsewhere.
+ * @abandon:  The client has gone; the waiter is out of its list. NULL: nothing to do.
  * @box, @number, @extra: The method's own; @box is dropped if the client goes.
  */
 struct xp_waiter {
@@ -241,10 +242,10 @@ struct xp_waiter {
 	const struct xp_method *method;
 	int64_t deadline;
 	void (*expire)(struct xp_waiter *waiter);
+	void (*abandon)(struct xp_waiter *waiter);
 	struct xp_datum_box *box;
 	int64_t number;
 	uint32_t extra;
-	uint32_t phase;
 };
 
 /** xp_call_park() - Leave the call in @list until it is completed. Returns its waiter, for @expire
@@ -253,6 +254,8 @@ struct xp_waiter *xp_call_park(struct xp_call *call, struct xp_waiters *list, in
 			       void (*expire)(struct xp_waiter *waiter));
 /** xp_waiter_move() - Put a parked call at the end of another list. */
 void xp_waiter_move(struct xp_waiter *waiter, struct xp_waiters *list);
+/** xp_waiter_is_there() - Whether its client still listens, as far as the kernel knows. */
+bool xp_waiter_is_there(struct xp_waiter *waiter);
 /** xp_waiter_client() - Whose it is. */
 struct xp_client *xp_waiter_client(struct xp_waiter *waiter);
 

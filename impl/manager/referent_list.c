@@ -688,8 +688,8 @@ static const struct xp_datum *list_sort(struct xp_call *call)
 
 /* ---- the type ---------------------------------------------------------------------------------- */
 
-const struct xp_datum *const *xp_list_items(struct xp_call *call,
-					    const struct xp_referent *referent, size_t *ret_count)
+const struct xp_datum *const *xp_list_members(struct xp_call *call,
+					      const struct xp_referent *referent, size_t *ret_count)
 {
 	const struct list *list = (const struct list *)referent;
 	const struct xp_datum **items =

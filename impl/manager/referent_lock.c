@@ -45,7 +45,7 @@ static const struct xp_datum *make(struct xp_call *call, const struct xp_typeid 
 
 	if (!lock)
 		return NULL;
-	xp_latch_init(&lock->latch, recursive);
+	xp_latch_init(&lock->latch, &lock->base, recursive);
 	return xp_call_object(call, &lock->base);
 }
 
