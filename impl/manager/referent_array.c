@@ -284,17 +284,13 @@ static int block_of(struct xp_call *call, const struct xp_datum *value, struct b
 	return rc < 0 ? rc : 1;
 }
 
-static const struct xp_datum *block_datum(struct xp_call *call, const struct block *block)
+/* array.array(code, [items]): what Python 2 pickles, and what repr() shows. */
+static const struct xp_datum *block_listed(struct xp_call *call, const struct block *block)
 {
 	struct xp_datum_arena *arena = call->arena;
-	const struct xp_datum *parts[2] = {xp_datum_str_n(arena, &block->code->code, 1), NULL};
-	struct xp_datum *list;
+	struct xp_datum *list = xp_datum_container(arena, XP_DATUM_LIST, block->count);
+	const struct xp_datum *parts[2] = {xp_datum_str_n(arena, &block->code->code, 1), list};
 
-	if (!xp_call_python2(call)) {
-		parts[1] = xp_datum_bytes(arena, block->items, block->count * block->code->size);
-		return xp_datum_call(arena, "array", "array", 2, parts);
-	}
-	list = xp_datum_container(arena, XP_DATUM_LIST, block->count);
 	for (size_t i = 0; list && i < block->count; i++) {
 		const struct xp_datum *item =
 		    item_datum(arena, block->code, block->items + i * block->code->size);
@@ -303,7 +299,18 @@ static const struct xp_datum *block_datum(struct xp_call *call, const struct blo
 			return NULL;
 		xp_datum_put(list, i, item);
 	}
-	parts[1] = list;
+	return xp_datum_call(arena, "array", "array", 2, parts);
+}
+
+static const struct xp_datum *block_datum(struct xp_call *call, const struct block *block)
+{
+	struct xp_datum_arena *arena = call->arena;
+	const struct xp_datum *parts[2];
+
+	if (xp_call_python2(call))
+		return block_listed(call, block);
+	parts[0] = xp_datum_str_n(arena, &block->code->code, 1);
+	parts[1] = xp_datum_bytes(arena, block->items, block->count * block->code->size);
 	return xp_datum_call(arena, "array", "array", 2, parts);
 }
 
@@ -538,18 +545,22 @@ static const struct xp_datum *array_init(struct xp_call *call)
 	return xp_call_object(call, &array->base);
 }
 
+static struct block whole(const struct array *array)
+{
+	return (struct block){.code = array->code, .items = array->items, .count = array->count};
+}
+
 static const struct xp_datum *array_value(struct xp_call *call, struct xp_referent *referent)
 {
-	const struct array *array = (const struct array *)referent;
+	struct block block = whole((const struct array *)referent);
 
-	return block_datum(
-	    call,
-	    &(struct block){.code = array->code, .items = array->items, .count = array->count});
+	return block_datum(call, &block);
 }
 
 static const struct xp_datum *array_repr(struct xp_call *call, struct xp_referent *referent)
 {
-	const struct xp_datum *value = array_value(call, referent);
+	struct block block = whole((const struct array *)referent);
+	const struct xp_datum *value = block_listed(call, &block);
 
 	return value ? xp_python_repr(call, value) : NULL;
 }
