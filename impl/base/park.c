@@ -7,8 +7,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define EPOCH (~XP_PARK_PARKED)
-
 int xp_park_join(void)
 {
 	/* Registering again is a flag test in the kernel, so there is no state to keep here. */
@@ -17,7 +15,7 @@ int xp_park_join(void)
 	return 0;
 }
 
-uint32_t xp_park_prepare(struct xp_park *spot, bool fences)
+uint32_t xp_park_prepare(struct xp_park *spot)
 {
 	uint32_t ticket =
 	    atomic_fetch_or_explicit(&spot->word, XP_PARK_PARKED, memory_order_seq_cst) |
@@ -25,7 +23,7 @@ uint32_t xp_park_prepare(struct xp_park *spot, bool fences)
 
 	/* A filter installed after the object was made may refuse this: then a wake-up can be lost,
 	 * and the nap bounds what that costs, as it does after the death of a publisher. */
-	if (!fences)
+	if (!(ticket & XP_PARK_FENCES))
 		(void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
 	return ticket;
 }
@@ -43,10 +41,17 @@ void xp_park_wake_slow(struct xp_park *spot)
 {
 	uint32_t seen = atomic_load_explicit(&spot->word, memory_order_relaxed);
 
+	/* Two read-modify-writes of one word have an order, and whoever comes second sees the other's
+	 * earlier stores: as good as a full fence. */
+	if (seen & XP_PARK_FENCES)
+		seen = atomic_fetch_add_explicit(&spot->word, 0, memory_order_seq_cst);
+	if (!(seen & XP_PARK_PARKED))
+		return;
+
 	/* Sleepers only ever set a bit that is set already, so an exchange that fails means that
 	 * another publisher has just woken everybody: after our store, so they will see it. */
-	if ((seen & XP_PARK_PARKED) &&
-	    atomic_compare_exchange_strong_explicit(&spot->word, &seen, (seen + 1) & EPOCH,
-						    memory_order_seq_cst, memory_order_relaxed))
+	uint32_t next = (seen & XP_PARK_FENCES) | ((seen + 1) & XP_PARK_EPOCH);
+	if (atomic_compare_exchange_strong_explicit(&spot->word, &seen, next, memory_order_seq_cst,
+						    memory_order_relaxed))
 		(void)xp_futex_wake(&spot->word, XP_FUTEX_ALL);
 }

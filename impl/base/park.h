@@ -9,10 +9,11 @@
  *               anyway, pays for both sides with membarrier(2).
  * Use           sleeper:   loop { ticket = xp_park_prepare(spot); if (condition) leave;
  *                          xp_park_sleep(spot, ticket, &patrol, deadline); }
- *               publisher: make the condition true by a release store; xp_park_wake(spot, fences);
+ *               publisher: make the condition true by a release store; xp_park_wake(spot);
  *               every process before it publishes: xp_park_join(), once; fork inherits it.
- * Memory        struct xp_park is one word in shared memory: 31 bits of epoch and the PARKED bit.
- *               Keep it on a line that is read by publishers and otherwise left alone.
+ * Memory        struct xp_park is one word in shared memory: 30 bits of epoch, the PARKED bit, and
+ *               the FENCES bit, which stays as it was made and sends every publisher the slow way
+ *               (so that the fast way tests both at once). Keep it on a line that is read by publishers and otherwise left alone.
  * Invariants    (1) A sleeper sleeps only while the word holds PARKED and the epoch that it saw.
  *               (2) PARKED is set before the sleeper looks at the condition for the last time, with
  *                   a full barrier of every publisher in between.
@@ -27,8 +28,8 @@
  *               P reads PARKED, which was stored before the call. If it is after it, it is after
  *               P's store too, and S, who looks after the call, sees the condition. A P that does
  *               not run has passed a full barrier in the scheduler. Sources: membarrier(2);
- *               Goldblatt, "Asymmetric fences" (WG21 P1202). Where membarrier is refused @fences is
- *               true and both sides exchange the word, which orders them as a full fence would.
+ *               Goldblatt, "Asymmetric fences" (WG21 P1202). Where membarrier is refused the spot is made
+ *               with FENCES: both sides exchange the word, which orders them as a full fence would.
  *               Waking all, not one: a woken sleeper may die before it takes what it was woken for.
  * Death         Of a sleeper: leaves PARKED, one needless wake-up. Of a publisher between its store
  *               and its wake-up: nobody is told, so each sleep is a nap of wait.h's patrol, after
@@ -45,10 +46,19 @@
 #include <time.h>
 
 #define XP_PARK_PARKED 0x80000000u
-/** struct xp_park - A spot in shared memory where sleepers wait for one condition. Zero is empty. */
+#define XP_PARK_FENCES 0x40000000u
+#define XP_PARK_EPOCH  0x3fffffffu
+
+/** struct xp_park - A spot in shared memory where sleepers wait for one condition. */
 struct xp_park {
 	_Atomic uint32_t word;
 };
+
+/** xp_park_init() - Nobody sleeps here. @fences: some process that uses it cannot join. */
+static inline void xp_park_init(struct xp_park *spot, bool fences)
+{
+	atomic_init(&spot->word, fences ? XP_PARK_FENCES : 0);
+}
 
 /**
  * xp_park_join() - Let this process's publishers be seen by the sleepers' membarrier.
@@ -61,9 +71,9 @@ XP_MUST_CHECK int xp_park_join(void);
 
 /** xp_park_prepare() - Announce a sleeper: returns the ticket for xp_park_sleep().
  *
- *  Ordering: A full barrier, here and (by membarrier, unless @fences) in every publisher.
+ *  Ordering: A full barrier, here and (by membarrier, or its own exchange) in every publisher.
  */
-uint32_t xp_park_prepare(struct xp_park *spot, bool fences);
+uint32_t xp_park_prepare(struct xp_park *spot);
 
 /**
  * xp_park_sleep() - Sleep for a nap at most, unless the spot was woken since @ticket.
@@ -79,24 +89,15 @@ void xp_park_wake_slow(struct xp_park *spot);
 
 /**
  * xp_park_wake() - Wake the sleepers, if there are any, after a store that made the condition true.
- * @fences: What the object was made with: true where membarrier is not available.
  *
- * Progress: Wait-free; no system call and no locked instruction unless somebody sleeps.
+ * Progress: Wait-free; no system call and no locked instruction unless somebody sleeps, or FENCES.
  * Ordering: The store comes first; pairs with xp_park_prepare().
  */
-static inline void xp_park_wake(struct xp_park *spot, bool fences)
+static inline __attribute__((always_inline)) void xp_park_wake(struct xp_park *spot)
 {
-	uint32_t word;
-
-	/* Two read-modify-writes of one word have an order, whoever comes second sees the other's
-	 * earlier stores: as good as a full fence, and it can be checked by TSan. */
-	if (__builtin_expect(fences, 0)) {
-		word = atomic_fetch_add_explicit(&spot->word, 0, memory_order_seq_cst);
-	} else {
-		atomic_signal_fence(memory_order_seq_cst);
-		word = atomic_load_explicit(&spot->word, memory_order_relaxed);
-	}
-	if (__builtin_expect((word & XP_PARK_PARKED) != 0, 0))
+	atomic_signal_fence(memory_order_seq_cst);
+	uint32_t word = atomic_load_explicit(&spot->word, memory_order_relaxed);
+	if (__builtin_expect((word & (XP_PARK_PARKED | XP_PARK_FENCES)) != 0, 0))
 		xp_park_wake_slow(spot);
 }
 

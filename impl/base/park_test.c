@@ -13,7 +13,6 @@ struct table {
 	struct xp_park ping_spot;
 	_Alignas(XP_ISOLATION) _Atomic uint32_t pong;
 	struct xp_park pong_spot;
-	bool fences;
 };
 
 static struct table *table(bool fences)
@@ -22,17 +21,18 @@ static struct table *table(bool fences)
 	    mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	cr_assert_neq(shared, MAP_FAILED);
-	shared->fences = fences;
+	xp_park_init(&shared->ping_spot, fences);
+	xp_park_init(&shared->pong_spot, fences);
 	return shared;
 }
 
-static int wait_for(_Atomic uint32_t *word, uint32_t value, struct xp_park *spot, bool fences,
+static int wait_for(_Atomic uint32_t *word, uint32_t value, struct xp_park *spot,
 		    const struct timespec *deadline)
 {
 	struct xp_patrol patrol = {0};
 
 	for (;;) {
-		uint32_t ticket = xp_park_prepare(spot, fences);
+		uint32_t ticket = xp_park_prepare(spot);
 		if (atomic_load_explicit(word, memory_order_acquire) == value)
 			return 0;
 		int rc = xp_park_sleep(spot, ticket, &patrol, deadline);
@@ -49,10 +49,10 @@ static void play(bool fences)
 
 	if (child == 0) {
 		for (uint32_t i = 1; i <= rounds; i++) {
-			if (wait_for(&shared->ping, i, &shared->ping_spot, fences, NULL) != 0)
+			if (wait_for(&shared->ping, i, &shared->ping_spot, NULL) != 0)
 				_exit(1);
 			atomic_store_explicit(&shared->pong, i, memory_order_release);
-			xp_park_wake(&shared->pong_spot, fences);
+			xp_park_wake(&shared->pong_spot);
 		}
 		_exit(0);
 	}
@@ -60,8 +60,8 @@ static void play(bool fences)
 	for (uint32_t i = 1; i <= rounds; i++) {
 		struct timespec limit = xp_deadline_after(20 * XP_NS_PER_SEC);
 		atomic_store_explicit(&shared->ping, i, memory_order_release);
-		xp_park_wake(&shared->ping_spot, fences);
-		cr_assert_eq(wait_for(&shared->pong, i, &shared->pong_spot, fences, &limit), 0);
+		xp_park_wake(&shared->ping_spot);
+		cr_assert_eq(wait_for(&shared->pong, i, &shared->pong_spot, &limit), 0);
 	}
 	int status;
 	waitpid(child, &status, 0);
@@ -88,8 +88,7 @@ Test(park, a_deadline_ends_the_sleep)
 	struct table *shared = table(xp_park_join() < 0);
 	struct timespec soon = xp_deadline_after(2 * XP_NS_PER_MS);
 
-	cr_expect_eq(wait_for(&shared->ping, 1, &shared->ping_spot, shared->fences, &soon),
-		     -ETIMEDOUT);
+	cr_expect_eq(wait_for(&shared->ping, 1, &shared->ping_spot, &soon), -ETIMEDOUT);
 	cr_expect(xp_deadline_passed(&soon));
 	munmap(shared, sizeof(*shared));
 }
@@ -107,7 +106,7 @@ Test(park, a_store_without_a_wake_up_is_found)
 		atomic_store(&shared->ping, 1);
 		kill(getpid(), SIGKILL);
 	}
-	cr_expect_eq(wait_for(&shared->ping, 1, &shared->ping_spot, shared->fences, &limit), 0);
+	cr_expect_eq(wait_for(&shared->ping, 1, &shared->ping_spot, &limit), 0);
 	waitpid(child, NULL, 0);
 	munmap(shared, sizeof(*shared));
 }

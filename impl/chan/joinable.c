@@ -13,7 +13,6 @@
 struct account {
 	_Atomic uint64_t *done;
 	struct xp_park *joiners;
-	bool fences;
 	const void *queue;
 	uint64_t (*total)(const void *queue);
 };
@@ -29,7 +28,7 @@ static int report_done(const struct account *account)
 	} while (!atomic_compare_exchange_weak_explicit(
 	    account->done, &seen, seen + 1, memory_order_acq_rel, memory_order_relaxed));
 	if (seen + 1 == account->total(account->queue))
-		xp_park_wake(account->joiners, account->fences);
+		xp_park_wake(account->joiners);
 	return 0;
 }
 
@@ -49,14 +48,14 @@ static int join(const struct account *account, const struct timespec *deadline)
 	if (is_joined(account))
 		return 0;
 
-	uint32_t first = xp_park_prepare(account->joiners, account->fences);
+	uint32_t first = xp_park_prepare(account->joiners);
 	uint32_t ticket = first;
 	/* The epoch moves only when a task_done has seen that all was done. */
-	while (((ticket ^ first) & ~XP_PARK_PARKED) == 0 && !is_joined(account)) {
+	while (((ticket ^ first) & XP_PARK_EPOCH) == 0 && !is_joined(account)) {
 		int rc = xp_park_sleep(account->joiners, ticket, &patrol, deadline);
 		if (rc < 0)
 			return is_joined(account) ? 0 : rc;
-		ticket = xp_park_prepare(account->joiners, account->fences);
+		ticket = xp_park_prepare(account->joiners);
 	}
 	return 0;
 }
@@ -78,8 +77,7 @@ static struct account ring_account(const struct xp_queue_ring *queue)
 {
 	struct xp_ring_shared *shared = queue->ring.shared;
 
-	return (struct account){&shared->done, &shared->joiners, queue->ring.fences, queue,
-				ring_total};
+	return (struct account){&shared->done, &shared->joiners, queue, ring_total};
 }
 
 static int ring_task_done(void *self)
@@ -138,7 +136,7 @@ static struct account pipe_account(const struct xp_queue_pipe *queue)
 {
 	struct xp_queue_pipe_shared *shared = queue->shared;
 
-	return (struct account){&shared->done, &shared->joiners, queue->fences, queue, pipe_total};
+	return (struct account){&shared->done, &shared->joiners, queue, pipe_total};
 }
 
 static int pipe_task_done(void *self)

@@ -89,7 +89,7 @@ static int wait_room(struct xp_queue_pipe *queue, uint64_t frame, const struct t
 				return -ETIMEDOUT;
 			continue;
 		}
-		uint32_t ticket = xp_park_prepare(spot, queue->fences);
+		uint32_t ticket = xp_park_prepare(spot);
 		if (has_room(queue, frame) || is_closed(queue))
 			return 0;
 		int rc = xp_park_sleep(spot, ticket, &patrol, deadline);
@@ -154,7 +154,7 @@ static int get_now(struct xp_queue_pipe *queue, void *buffer, size_t capacity, s
 	atomic_fetch_add_explicit(&shared->got_bytes, XP_FIFO_HEADER + *ret_size,
 				  memory_order_release);
 	atomic_fetch_add_explicit(&shared->gots, 1, memory_order_release);
-	xp_park_wake(&shared->putters, queue->fences);
+	xp_park_wake(&shared->putters);
 	return 0;
 }
 
@@ -208,7 +208,7 @@ int xp_queue_pipe_close(void *self)
 		atomic_store_explicit(&shared->closed, 1, memory_order_release);
 		/* The budget leaves room for it. */
 		rc = xp_fifo_send_end(queue->out, NULL);
-		xp_park_wake(&shared->putters, queue->fences);
+		xp_park_wake(&shared->putters);
 	}
 	(void)xp_lock_futex_release(&shared->put_lock);
 	return rc;
@@ -268,7 +268,6 @@ int xp_queue_pipe_make(struct xp_place *place, const struct xp_params *params,
 	queue->arena = place->arena;
 	queue->capacity = params->capacity ? params->capacity : XP_QUEUE_PIPE_CAPACITY;
 	queue->item_max = params->item_max ? params->item_max : XP_QUEUE_PIPE_ITEM_MAX;
-	queue->fences = xp_park_join() < 0;
 	xp_sync_wait_init(&queue->put_how, params->strategy);
 	xp_sync_wait_init(&queue->lock_how, params->strategy);
 
@@ -286,6 +285,9 @@ int xp_queue_pipe_make(struct xp_place *place, const struct xp_params *params,
 	}
 	xp_lock_futex_init(&queue->shared->put_lock, 0);
 	xp_lock_futex_init(&queue->shared->get_lock, 0);
+	bool fences = xp_park_join() < 0;
+	xp_park_init(&queue->shared->putters, fences);
+	xp_park_init(&queue->shared->joiners, fences);
 	*ret_object = object;
 	return 0;
 }

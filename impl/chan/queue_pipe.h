@@ -70,7 +70,6 @@ struct xp_queue_pipe {
 	uint64_t budget;
 	int in;
 	int out;
-	bool fences;
 	struct xp_wait put_how;
 	struct xp_wait lock_how;
 };

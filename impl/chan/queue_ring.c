@@ -118,7 +118,7 @@ static int wait_until(const struct xp_ring *ring, bool (*may)(const struct xp_ri
 	xp_wait_learn(how, false);
 
 	for (;;) {
-		uint32_t ticket = xp_park_prepare(spot, ring->fences);
+		uint32_t ticket = xp_park_prepare(spot);
 		if (must(ring))
 			return 0;
 		int rc = xp_park_sleep(spot, ticket, &patrol, deadline);
@@ -143,6 +143,32 @@ int xp_queue_ring_wait_item(struct xp_queue_ring *queue, const struct timespec *
 
 	return wait_until(ring, may_get, must_get, &ring->shared->getters, &queue->get_how,
 			  deadline);
+}
+
+int xp_queue_ring_put_slow(struct xp_queue_ring *queue, const void *item, size_t size,
+			   const struct timespec *deadline)
+{
+	for (;;) {
+		int rc = xp_queue_ring_wait_room(queue, deadline);
+		if (rc < 0)
+			return rc;
+		rc = xp_ring_try_put(&queue->ring, item, size);
+		if (rc != -EAGAIN)
+			return rc;
+	}
+}
+
+int xp_queue_ring_get_slow(struct xp_queue_ring *queue, void *buffer, size_t capacity,
+			   size_t *ret_size, const struct timespec *deadline)
+{
+	for (;;) {
+		int rc = xp_queue_ring_wait_item(queue, deadline);
+		if (rc < 0)
+			return rc;
+		rc = xp_ring_try_get(&queue->ring, buffer, capacity, ret_size);
+		if (rc != -EAGAIN)
+			return rc;
+	}
 }
 
 /* ---- turns: no-ops where the caller promises to be alone ---- */
@@ -287,8 +313,8 @@ int xp_queue_ring_close(void *self)
 	int rc = take_turn(queue, &queue->shared->put_lock, &limit);
 
 	atomic_store_explicit(&shared->closed, 1, memory_order_release);
-	xp_park_wake(&shared->getters, queue->ring.fences);
-	xp_park_wake(&shared->putters, queue->ring.fences);
+	xp_park_wake(&shared->getters);
+	xp_park_wake(&shared->putters);
 	if (rc == 0)
 		end_turn(queue, &queue->shared->put_lock);
 	return 0;

@@ -101,6 +101,12 @@ XP_MUST_CHECK int xp_queue_ring_wait_room(struct xp_queue_ring *queue,
 XP_MUST_CHECK int xp_queue_ring_wait_item(struct xp_queue_ring *queue,
 					  const struct timespec *deadline);
 
+/* The waiting halves of the next two. */
+XP_MUST_CHECK int xp_queue_ring_put_slow(struct xp_queue_ring *queue, const void *item, size_t size,
+					 const struct timespec *deadline);
+XP_MUST_CHECK int xp_queue_ring_get_slow(struct xp_queue_ring *queue, void *buffer, size_t capacity,
+					 size_t *ret_size, const struct timespec *deadline);
+
 /**
  * xp_queue_ring_put_single() - Put, as the only producer of a ring-spsc.
  *
@@ -108,18 +114,15 @@ XP_MUST_CHECK int xp_queue_ring_wait_item(struct xp_queue_ring *queue,
  * Ordering: A release operation; pairs with the get of the item.
  * Return:   0; -EMSGSIZE; -EPIPE; -ETIMEDOUT; -EPROTO.
  */
-XP_MUST_CHECK static inline int xp_queue_ring_put_single(struct xp_queue_ring *queue,
-							 const void *item, size_t size,
-							 const struct timespec *deadline)
+XP_MUST_CHECK XP_RING_INLINE int xp_queue_ring_put_single(struct xp_queue_ring *queue,
+							  const void *item, size_t size,
+							  const struct timespec *deadline)
 {
-	for (;;) {
-		int rc = xp_ring_try_put(&queue->ring, item, size);
-		if (__builtin_expect(rc != -EAGAIN, 1))
-			return rc;
-		rc = xp_queue_ring_wait_room(queue, deadline);
-		if (rc < 0)
-			return rc;
-	}
+	int rc = xp_ring_try_put(&queue->ring, item, size);
+
+	if (__builtin_expect(rc == -EAGAIN, 0))
+		rc = xp_queue_ring_put_slow(queue, item, size, deadline);
+	return rc;
 }
 
 /**
@@ -128,22 +131,17 @@ XP_MUST_CHECK static inline int xp_queue_ring_put_single(struct xp_queue_ring *q
  * Progress, Ordering: likewise.
  * Return:  0; -EMSGSIZE (kept, size in *@ret_size); -EPIPE; -ETIMEDOUT; -EPROTO.
  */
-XP_MUST_CHECK static inline int xp_queue_ring_get_single(struct xp_queue_ring *queue, void *buffer,
-							 size_t capacity, size_t *ret_size,
-							 const struct timespec *deadline)
+XP_MUST_CHECK XP_RING_INLINE int xp_queue_ring_get_single(struct xp_queue_ring *queue, void *buffer,
+							  size_t capacity, size_t *ret_size,
+							  const struct timespec *deadline)
 {
-	for (;;) {
-		/* Waiting comes first, so that the branches of the get itself are always taken the
-		 * same way: after a wait the whole of it is on the way of the answer. */
-		if (__builtin_expect(!xp_ring_has_item(&queue->ring), 0)) {
-			int rc = xp_queue_ring_wait_item(queue, deadline);
-			if (rc < 0)
-				return rc;
-		}
-		int rc = xp_ring_try_get(&queue->ring, buffer, capacity, ret_size);
-		if (__builtin_expect(rc != -EAGAIN, 1))
-			return rc;
-	}
+	int rc = xp_ring_get_at_once(&queue->ring, buffer, capacity, ret_size);
+
+	/* An empty ring is met here and the item after a wait elsewhere, so that each branch is nearly
+	 * always taken the same way: its misprediction would lie on the critical path. */
+	if (__builtin_expect(rc == -EAGAIN, 0))
+		rc = xp_queue_ring_get_slow(queue, buffer, capacity, ret_size, deadline);
+	return rc;
 }
 
 /**

@@ -15,11 +15,6 @@ static uint64_t power_of_two(uint64_t at_least)
 	return power;
 }
 
-static uint32_t log2_of(uint64_t power)
-{
-	return (uint32_t)__builtin_ctzll(power);
-}
-
 static bool is_legal(uint64_t capacity, uint64_t item_max)
 {
 	return capacity >= 1 && capacity <= XP_RING_CAPACITY_MAX && item_max >= 1 &&
@@ -40,13 +35,11 @@ static void derive(struct xp_ring *ring, uint64_t capacity, uint64_t item_max)
 		slots = power_of_two((capacity + XP_RING_CELLS - 2) / XP_RING_CELLS + 1);
 		ring->stride = LINE_BYTES;
 		ring->slot_mask = slots * 8 - 1;
-		ring->lap_shift = log2_of(slots * 8);
 	} else {
 		slots = power_of_two(capacity);
 		ring->stride = (XP_RING_HEADER_BYTES + item_max + LINE_BYTES - 1) &
 			       ~(uint64_t)(LINE_BYTES - 1);
 		ring->slot_mask = slots - 1;
-		ring->lap_shift = log2_of(slots);
 	}
 }
 
@@ -75,17 +68,20 @@ int xp_ring_create(void *memory, uint64_t capacity, uint64_t item_max, struct xp
 	derive(ret_ring, capacity, item_max);
 	ret_ring->shared = shared;
 	ret_ring->slots = shared->slots;
-	ret_ring->fences = xp_park_join() < 0;
+	bool fences = xp_park_join() < 0;
 
 	shared->version = XP_RING_VERSION;
-	shared->geometry = (struct xp_ring_geometry){
-	    .capacity = capacity, .item_max = item_max, .fences = ret_ring->fences};
+	shared->geometry =
+	    (struct xp_ring_geometry){.capacity = capacity, .item_max = item_max, .fences = fences};
 	uint64_t first = xp_ring_position(ret_ring, 0);
 	atomic_store_explicit(&shared->tail, first, memory_order_relaxed);
 	atomic_store_explicit(&shared->intent, first, memory_order_relaxed);
 	atomic_store_explicit(&shared->head, first, memory_order_relaxed);
 	atomic_store_explicit(&shared->limit, xp_ring_position(ret_ring, capacity),
 			      memory_order_relaxed);
+	xp_park_init(&shared->getters, fences);
+	xp_park_init(&shared->putters, fences);
+	xp_park_init(&shared->joiners, fences);
 	/* Pairs with the acquire load in xp_ring_attach(). */
 	atomic_store_explicit(&shared->magic, XP_RING_MAGIC, memory_order_release);
 	return 0;
@@ -112,7 +108,6 @@ int xp_ring_attach(void *memory, size_t size, struct xp_ring *ret_ring)
 	derive(&ring, geometry.capacity, geometry.item_max);
 	ring.shared = shared;
 	ring.slots = shared->slots;
-	ring.fences = geometry.fences != 0;
 	*ret_ring = ring;
 	return 0;
 }
@@ -121,10 +116,9 @@ int xp_ring_attach(void *memory, size_t size, struct xp_ring *ret_ring)
 static uint64_t true_tail(const struct xp_ring *ring)
 {
 	uint64_t tail = atomic_load_explicit(&ring->shared->tail, memory_order_acquire);
-	uint64_t size;
 
-	for (uint64_t i = 0; i < ring->capacity && xp_ring_committed(ring, tail, &size); i++)
-		tail = xp_ring_next(ring, tail);
+	for (uint64_t i = 0; i < ring->capacity && xp_ring_size_at(ring, tail) != XP_RING_NONE; i++)
+		tail = xp_ring_spot(ring, tail, ring->packed).next;
 	return tail;
 }
 
@@ -170,39 +164,54 @@ static int make_room(const struct xp_ring *ring)
 	return used == ring->capacity ? -EAGAIN : 0;
 }
 
-int xp_ring_claim_slow(const struct xp_ring *ring, void **ret_place)
+/* Items that may be put from @tail on without a look at head. */
+static uint64_t room_after(const struct xp_ring *ring, uint64_t tail)
 {
-	int rc = make_room(ring);
+	uint64_t limit = atomic_load_explicit(&ring->shared->limit, memory_order_relaxed);
 
+	return xp_ring_items(ring, limit) - xp_ring_items(ring, tail);
+}
+
+int xp_ring_claim_slow(struct xp_ring view, uint64_t *ret_tail)
+{
+	const struct xp_ring *ring = &view;
+
+	if (atomic_load_explicit(&ring->shared->closed, memory_order_relaxed) != 0)
+		return -EPIPE;
+	int rc = make_room(ring);
 	if (rc == 0)
-		*ret_place = xp_ring_item(
-		    ring, atomic_load_explicit(&ring->shared->tail, memory_order_relaxed));
+		*ret_tail = atomic_load_explicit(&ring->shared->tail, memory_order_relaxed);
 	return rc;
 }
 
-int xp_ring_peek_slow(const struct xp_ring *ring, const void **ret_item, size_t *ret_size)
+int xp_ring_peek_slow(struct xp_ring view, const void **ret_item, size_t *ret_size)
 {
+	const struct xp_ring *ring = &view;
 	struct xp_ring_shared *shared = ring->shared;
 	/* closed first: the second look then sees every item that was put before the close. */
 	bool closed = atomic_load_explicit(&shared->closed, memory_order_acquire) != 0;
 	uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed);
-	uint64_t header = atomic_load_explicit(xp_ring_header(ring, head), memory_order_acquire);
-	uint32_t behind = xp_ring_lap(ring, head) - (uint32_t)(header >> 32);
-	uint64_t size;
+	struct xp_ring_spot spot = xp_ring_spot(ring, head, ring->packed);
+	uint64_t header = atomic_load_explicit(spot.header, memory_order_acquire);
+	uint32_t turn = (uint32_t)(header >> 32);
+	uint32_t behind = (uint32_t)spot.turn - turn;
+	uint64_t size = xp_ring_look(&spot, ring->packed);
 
-	/* The slot's last header is of this lap or of the one before. */
-	if (behind > 1 || (ring->packed && (head & 7) == 0))
-		return -EPROTO;
-	if (!xp_ring_committed(ring, head, &size))
+	if (size == XP_RING_NONE) {
+		/* The slot's header is of this turn, the one before, or none. */
+		if ((behind != 0 && behind != slots_of(ring) && turn != 0) ||
+		    (ring->packed && spot.cell == 0))
+			return -EPROTO;
 		return closed ? -EPIPE : -EAGAIN;
+	}
 	if (size > ring->item_max)
 		return -EPROTO;
-	*ret_item = xp_ring_item(ring, head);
+	*ret_item = spot.item;
 	*ret_size = size;
 	return 0;
 }
 
-/* The packed header of a line whose cells 1 to @last are filled with items of @size bytes. */
+/* The sizes in a packed header whose cells 1 to @last hold items of @size bytes. */
 static uint64_t sizes_upto(uint64_t last, uint64_t size)
 {
 	uint64_t cells = UINT64_C(0x11111110) & ((UINT64_C(1) << (4 * last + 4)) - 1);
@@ -210,28 +219,44 @@ static uint64_t sizes_upto(uint64_t last, uint64_t size)
 	return cells * size;
 }
 
+/* @n items between @from, @from_step bytes apart, and @to. */
+static void copy_cells(unsigned char *to, size_t to_step, const unsigned char *from,
+		       size_t from_step, size_t size, uint64_t n)
+{
+	if (size == 8 && n == XP_RING_CELLS) {
+		memcpy(to, from, sizeof(uint64_t) * XP_RING_CELLS);
+	} else if (size == 8) {
+		for (uint64_t i = 0; i < n; i++)
+			memcpy(to + 8 * i, from + 8 * i, 8);
+	} else {
+		for (uint64_t i = 0; i < n; i++)
+			memcpy(to + to_step * i, from + from_step * i, size);
+	}
+}
+
 /* Fill the line of @tail with up to @count items; returns how many. */
 static uint64_t put_line(const struct xp_ring *ring, uint64_t tail, const unsigned char *items,
 			 size_t size, uint64_t count)
 {
-	uint64_t cell = tail & 7;
-	uint64_t n = XP_RING_CELLS + 1 - cell;
-	unsigned char *to = xp_ring_item(ring, tail);
-	_Atomic uint64_t *at = xp_ring_header(ring, tail);
-	uint64_t header = (uint64_t)xp_ring_lap(ring, tail) << 32;
+	struct xp_ring_spot spot = xp_ring_spot(ring, tail, true);
+	uint64_t n = XP_RING_CELLS + 1 - spot.cell;
+	uint64_t header = spot.turn << 32;
 
 	if (n > count)
 		n = count;
-	if (size == 8 && n == XP_RING_CELLS)
-		memcpy(to, items, sizeof(uint64_t) * XP_RING_CELLS);
-	else
-		for (uint64_t i = 0; i < n; i++)
-			xp_ring_copy(to + 8 * i, items + size * i, size, 8);
-	if (cell > 1)
-		header = atomic_load_explicit(at, memory_order_relaxed) & ~UINT64_C(7);
-	header |= sizes_upto(cell + n - 1, size) & ~(sizes_upto(cell - 1, 15));
-	atomic_store_explicit(at, header | (cell + n - 1), memory_order_release);
+	copy_cells(spot.item, 8, items, size, size, n);
+	if (spot.cell > 1)
+		header = atomic_load_explicit(spot.header, memory_order_relaxed) & ~UINT64_C(7);
+	uint64_t last = spot.cell + n - 1;
+	header |= sizes_upto(last, size) & ~sizes_upto(spot.cell - 1, 15);
+	atomic_store_explicit(spot.header, header | last, memory_order_release);
 	return n;
+}
+
+/* The position @n cells after @position, in the same line or at the start of the next. */
+static uint64_t after_cells(uint64_t position, uint64_t n)
+{
+	return position + n + (((position + n) & 7) == 0);
 }
 
 int64_t xp_ring_try_put_batch(const struct xp_ring *ring, const void *items, size_t size,
@@ -250,12 +275,9 @@ int64_t xp_ring_try_put_batch(const struct xp_ring *ring, const void *items, siz
 		return rc;
 
 	uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
-	uint64_t limit = atomic_load_explicit(&shared->limit, memory_order_relaxed);
-	uint64_t room = xp_ring_items(ring, limit) - xp_ring_items(ring, tail);
-	if (room < count && make_room(ring) == 0) {
-		limit = atomic_load_explicit(&shared->limit, memory_order_relaxed);
-		room = xp_ring_items(ring, limit) - xp_ring_items(ring, tail);
-	}
+	uint64_t room = room_after(ring, tail);
+	if (room < count && make_room(ring) == 0)
+		room = room_after(ring, tail);
 	if (count > room)
 		count = room;
 
@@ -266,21 +288,20 @@ int64_t xp_ring_try_put_batch(const struct xp_ring *ring, const void *items, siz
 
 		if (ring->packed) {
 			n = put_line(ring, tail, from, size, left);
-			tail += n;
-			tail += (tail & 7) == 0;
+			tail = after_cells(tail, n);
 		} else {
-			memcpy(xp_ring_item(ring, tail), from, size);
-			atomic_store_explicit(xp_ring_header(ring, tail),
-					      (uint64_t)xp_ring_lap(ring, tail) << 32 | size,
+			struct xp_ring_spot spot = xp_ring_spot(ring, tail, false);
+			memcpy(spot.item, from, size);
+			atomic_store_explicit(spot.header, spot.turn << 32 | size,
 					      memory_order_release);
-			tail++;
+			tail = spot.next;
 		}
 		from += n * size;
 		left -= n;
 	}
 	atomic_store_explicit(&shared->tail, tail, memory_order_release);
 	atomic_store_explicit(&shared->intent, tail, memory_order_release);
-	xp_park_wake(&shared->getters, ring->fences);
+	xp_park_wake(&shared->getters);
 	return (int64_t)count;
 }
 
@@ -288,26 +309,20 @@ int64_t xp_ring_try_put_batch(const struct xp_ring *ring, const void *items, siz
 static uint64_t get_line(const struct xp_ring *ring, uint64_t head, unsigned char *to, size_t size,
 			 uint64_t count)
 {
-	uint64_t header = atomic_load_explicit(xp_ring_header(ring, head), memory_order_acquire);
-	const unsigned char *from = xp_ring_item(ring, head);
-	uint64_t cell = head & 7;
-	uint64_t n = (header & 7) + 1 - cell;
+	struct xp_ring_spot spot = xp_ring_spot(ring, head, true);
+	uint64_t header = atomic_load_explicit(spot.header, memory_order_acquire);
+	uint64_t n = (header & 7) + 1 - spot.cell;
 
-	if ((uint32_t)(header >> 32) != xp_ring_lap(ring, head) || (header & 7) < cell)
+	if (header >> 32 != spot.turn || (header & 7) < spot.cell)
 		return 0;
 	if (n > count)
 		n = count;
-	uint64_t wanted = sizes_upto(cell + n - 1, size) & ~sizes_upto(cell - 1, 15);
-	uint64_t which = sizes_upto(cell + n - 1, 15) & ~sizes_upto(cell - 1, 15);
-	if (size == 8 && n == XP_RING_CELLS && (header & which) == wanted) {
-		memcpy(to, from, sizeof(uint64_t) * XP_RING_CELLS);
-		return n;
-	}
-	for (uint64_t i = 0; i < n; i++) {
-		if ((header >> (4 * (cell + i)) & 15) != size)
-			return i;
-		xp_ring_copy(to + size * i, from + 8 * i, size, 8);
-	}
+	uint64_t before = sizes_upto(spot.cell - 1, 15);
+	uint64_t differing = (header ^ sizes_upto(spot.cell + n - 1, size)) &
+			     sizes_upto(spot.cell + n - 1, 15) & ~before;
+	if (differing != 0)
+		n = (uint64_t)__builtin_ctzll(differing) / 4 - spot.cell;
+	copy_cells(to, size, spot.item, 8, size, n);
 	return n;
 }
 
@@ -330,24 +345,23 @@ int64_t xp_ring_try_get_batch(const struct xp_ring *ring, void *buffer, size_t s
 	size_t got = 0;
 	while (got < count) {
 		uint64_t n = 1;
-		uint64_t now;
 
 		if (ring->packed) {
 			n = get_line(ring, head, to, size, count - got);
 			if (n == 0)
 				break;
-			head += n;
-			head += (head & 7) == 0;
+			head = after_cells(head, n);
 		} else {
-			if (!xp_ring_committed(ring, head, &now) || now != size)
+			struct xp_ring_spot spot = xp_ring_spot(ring, head, false);
+			if (xp_ring_look(&spot, false) != size)
 				break;
-			memcpy(to, xp_ring_item(ring, head), size);
-			head++;
+			memcpy(to, spot.item, size);
+			head = spot.next;
 		}
 		to += n * size;
 		got += n;
 	}
 	atomic_store_explicit(&shared->head, head, memory_order_release);
-	xp_park_wake(&shared->putters, ring->fences);
+	xp_park_wake(&shared->putters);
 	return (int64_t)got;
 }

@@ -13,16 +13,18 @@
  *               which process runs it may change between two calls.
  * Memory        struct xp_ring_shared, then the slots. Two layouts, by the largest item:
  *               packed (item_max <= 8): a line is one header of 8 bytes and 7 cells of 8 bytes. The
- *                 header is lap (32 bits), a size of 4 bits per cell, and the number of cells that
- *                 are filled (3 bits): one 64-bit store publishes a cell, or all seven.
- *               slotted: a slot is one header of 8 bytes (lap, size) and the item, rounded up to
+ *                 header is the turn (32 bits), a size of 4 bits per cell, and the number of cells
+ *                 that are filled (3 bits): one 64-bit store publishes a cell, or all seven.
+ *               slotted: a slot is one header of 8 bytes (turn, size) and the item, rounded up to
  *                 whole lines; up to 56 bytes fit in the line of the header.
  *               The producer's words and the consumer's are XP_ISOLATION apart. struct xp_ring is
  *               this process's view: pointers, and a geometry that was checked when it was made, so
  *               that nobody can change it afterwards. fork copies it.
  * Positions     A position is a 64-bit number that only grows. Slotted: the number of the item.
  *               Packed: 8 * line + cell with cell 1..7, so that an address is a mask away and the
- *               place of the header is never a position. lap = position / ring + 1.
+ *               place of the header is never a position. The turn in a header says which position
+ *               (packed: which line) it was written for, modulo 2^32; the slot's turns before and
+ *               after differ by the number of slots, and slots are fewer than 2^32.
  * Invariants    (1) An item is committed by exactly one 64-bit release store, of its header.
  *               (2) An item is taken by exactly one 64-bit release store, of the consumer's head.
  *               (3) tail is never ahead of the committed items. A put stores intent, the header and
@@ -38,8 +40,8 @@
  *               The consumer's acquire load of the header pairs with the producer's release store
  *               of it (1): the item's bytes are seen. The producer's acquire load of head pairs
  *               with the consumer's release store of it (2): the consumer has finished reading the
- *               bytes that are now overwritten. A header of another lap is never taken for a
- *               committed one, since laps differ by one and wrap after 2^32. Wake-ups: base/park.h.
+ *               bytes that are now overwritten. A header of another turn is never taken for
+ *               a committed one. Wake-ups: base/park.h.
  * Death         A producer killed at any instruction: before (1) the item is not there and its slot
  *               is written again by the next producer; after it, the item is delivered, once.
  *               A consumer killed before (2): the item is still there; after it: taken.
@@ -116,7 +118,6 @@ _Static_assert(offsetof(struct xp_ring_shared, slots) == 5 * XP_ISOLATION,
 
 /**
  * struct xp_ring - One process's view of a ring. Constant after xp_ring_create/attach.
- * @lap_shift:  position >> lap_shift is the lap, from 0.
  * @slot_mask:  position & slot_mask is the slot (slotted), or 8 * line + cell (packed).
  */
 struct xp_ring {
@@ -126,9 +127,7 @@ struct xp_ring {
 	uint64_t stride;
 	uint64_t capacity;
 	uint64_t item_max;
-	uint32_t lap_shift;
 	bool packed;
-	bool fences;
 };
 
 /** xp_ring_size() - Bytes that a ring of this geometry takes. Return: 0; -EINVAL beyond a limit. */
@@ -151,10 +150,9 @@ XP_MUST_CHECK int xp_ring_create(void *memory, uint64_t capacity, uint64_t item_
  */
 XP_MUST_CHECK int xp_ring_attach(void *memory, size_t size, struct xp_ring *ret_ring);
 
-/* The slow halves of xp_ring_try_claim() and xp_ring_try_peek(). */
-XP_MUST_CHECK int xp_ring_claim_slow(const struct xp_ring *ring, void **ret_place);
-XP_MUST_CHECK int xp_ring_peek_slow(const struct xp_ring *ring, const void **ret_item,
-				    size_t *ret_size);
+/* The slow halves of claim and put, and of peek and get. Return: as xp_ring_try_claim, _peek. */
+XP_MUST_CHECK int xp_ring_claim_slow(struct xp_ring view, uint64_t *ret_tail);
+XP_MUST_CHECK int xp_ring_peek_slow(struct xp_ring view, const void **ret_item, size_t *ret_size);
 
 /** xp_ring_items() - How many items come before @position. */
 static inline uint64_t xp_ring_items(const struct xp_ring *ring, uint64_t position)
@@ -177,50 +175,166 @@ bool xp_ring_is_full(const struct xp_ring *ring);
 /** xp_ring_put_total() - Items ever committed; counts those that tail does not show yet (3). */
 uint64_t xp_ring_put_total(const struct xp_ring *ring);
 
-static inline uint64_t xp_ring_next(const struct xp_ring *ring, uint64_t position)
-{
-	position++;
-	return ring->packed && (position & 7) == 0 ? position + 1 : position;
-}
+/* ---- the parts of the fast path; users go on at xp_ring_try_claim() ---- */
 
-static inline uint32_t xp_ring_lap(const struct xp_ring *ring, uint64_t position)
-{
-	return (uint32_t)(position >> ring->lap_shift) + 1;
-}
+#define XP_RING_INLINE static inline __attribute__((always_inline))
+#define XP_RING_NONE   UINT64_MAX /* in place of a size: no item */
 
-static inline _Atomic uint64_t *xp_ring_header(const struct xp_ring *ring, uint64_t position)
+/**
+ * struct xp_ring_spot - What belongs to one position.
+ * @header: Of its slot or line.     @item: Its bytes.
+ * @next:   The position after it.   @turn: What the header says once it is written.
+ * @cell:   Packed: 1..7.
+ *
+ * It is computed once, before the item is copied: the compiler must assume that a copy is written
+ * over the ring's view, and would read that again for each part. @packed is a constant in each call,
+ * so that each layout has its own straight path.
+ */
+struct xp_ring_spot {
+	_Atomic uint64_t *header;
+	unsigned char *item;
+	uint64_t next;
+	uint64_t turn;
+	uint64_t cell;
+};
+
+XP_RING_INLINE struct xp_ring_spot xp_ring_spot(const struct xp_ring *ring, uint64_t position,
+						bool packed)
 {
 	uint64_t slot = position & ring->slot_mask;
+	struct xp_ring_spot spot;
 
-	return (_Atomic uint64_t *)(void *)(ring->slots + (ring->packed ? (slot & ~UINT64_C(7)) * 8
-									: slot * ring->stride));
-}
-
-static inline unsigned char *xp_ring_item(const struct xp_ring *ring, uint64_t position)
-{
-	uint64_t slot = position & ring->slot_mask;
-
-	return ring->slots + (ring->packed ? slot * 8 : slot * ring->stride + XP_RING_HEADER_BYTES);
-}
-
-/** xp_ring_committed() - Whether the item at @position is committed; its size to @ret_size.
- *  Ordering: An acquire operation; pairs with xp_ring_commit(). */
-static inline bool xp_ring_committed(const struct xp_ring *ring, uint64_t position,
-				     uint64_t *ret_size)
-{
-	uint64_t header =
-	    atomic_load_explicit(xp_ring_header(ring, position), memory_order_acquire);
-	uint64_t cell = position & 7;
-
-	if ((uint32_t)(header >> 32) != xp_ring_lap(ring, position))
-		return false;
-	if (!ring->packed) {
-		*ret_size = (uint32_t)header;
-		return true;
+	if (packed) {
+		spot.item = ring->slots + slot * 8;
+		spot.header = (_Atomic uint64_t *)(void *)(ring->slots + (slot & ~UINT64_C(7)) * 8);
+		spot.next = position + 1;
+		/* A branch, which is predicted, and not arithmetic: the next call waits for this. */
+		if ((position & 7) == 7) {
+			spot.next++;
+			__asm__("" : "+r"(spot.next));
+		}
+		spot.turn = (uint32_t)(position >> 3);
+		spot.cell = position & 7;
+	} else {
+		unsigned char *at = ring->slots + slot * ring->stride;
+		spot.item = at + XP_RING_HEADER_BYTES;
+		spot.header = (_Atomic uint64_t *)(void *)at;
+		spot.next = position + 1;
+		spot.turn = (uint32_t)(position + 1);
+		spot.cell = 0;
 	}
-	*ret_size = header >> (4 * cell) & 15;
-	return (header & 7) >= cell;
+	return spot;
 }
+
+/* The size of the item at @spot if it is committed, else XP_RING_NONE. An acquire operation; pairs
+ * with xp_ring_publish(). */
+XP_RING_INLINE uint64_t xp_ring_look(const struct xp_ring_spot *spot, bool packed)
+{
+	uint64_t header = atomic_load_explicit(spot->header, memory_order_acquire);
+
+	if (header >> 32 != spot->turn || (packed && (header & 7) < spot->cell))
+		return XP_RING_NONE;
+	return packed ? header >> (4 * spot->cell) & 15 : (uint32_t)header;
+}
+
+/* Publish the item at @spot. Nobody is woken. */
+XP_RING_INLINE void xp_ring_publish(struct xp_ring_shared *shared, const struct xp_ring_spot *spot,
+				    size_t size, bool packed)
+{
+	uint64_t header = spot->turn << 32;
+
+	if (!packed) {
+		header |= size;
+	} else {
+		if (spot->cell > 1)
+			header =
+			    atomic_load_explicit(spot->header, memory_order_relaxed) & ~UINT64_C(7);
+		header |= (uint64_t)size << (4 * spot->cell) | spot->cell;
+	}
+	/* In this order, whatever instruction is the last: both are releases for that. */
+	atomic_store_explicit(&shared->intent, spot->next, memory_order_relaxed);
+	atomic_store_explicit(spot->header, header, memory_order_release);
+	atomic_store_explicit(&shared->tail, spot->next, memory_order_release);
+}
+
+/* Whether an item may be put at @tail, the position of the next, without a look at head. */
+XP_RING_INLINE bool xp_ring_has_room(struct xp_ring_shared *shared, uint64_t tail)
+{
+	return tail != atomic_load_explicit(&shared->limit, memory_order_relaxed) &&
+	       tail == atomic_load_explicit(&shared->intent, memory_order_relaxed) &&
+	       atomic_load_explicit(&shared->closed, memory_order_relaxed) == 0;
+}
+
+/* @likely is most often a constant after inlining, and then the copy is a few moves. */
+XP_RING_INLINE void xp_ring_copy(void *to, const void *from, size_t size, size_t likely)
+{
+	if (__builtin_expect(size == likely, 1))
+		memcpy(to, from, likely);
+	else
+		memcpy(to, from, size);
+}
+
+XP_RING_INLINE int xp_ring_put_as(const struct xp_ring *ring, const void *item, size_t size,
+				  bool packed)
+{
+	struct xp_ring_shared *shared = ring->shared;
+	uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
+
+	if (__builtin_expect(!xp_ring_has_room(shared, tail), 0)) {
+		uint64_t found;
+		int rc = xp_ring_claim_slow(*ring, &found);
+		if (rc < 0)
+			return rc;
+		tail = found;
+	}
+	struct xp_ring_spot spot = xp_ring_spot(ring, tail, packed);
+	memcpy(spot.item, item, size);
+	xp_ring_publish(shared, &spot, size, packed);
+	xp_park_wake(&shared->getters);
+	return 0;
+}
+
+XP_RING_INLINE int xp_ring_get_as(const struct xp_ring *ring, void *buffer, size_t capacity,
+				  size_t *ret_size, bool packed)
+{
+	struct xp_ring_shared *shared = ring->shared;
+	uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed);
+	struct xp_ring_spot spot = xp_ring_spot(ring, head, packed);
+	uint64_t item_max = ring->item_max;
+	uint64_t size = xp_ring_look(&spot, packed);
+
+	if (__builtin_expect(size > item_max || size > capacity, 0)) {
+		if (size == XP_RING_NONE)
+			return -EAGAIN;
+		if (size > item_max)
+			return -EPROTO;
+		*ret_size = size;
+		return -EMSGSIZE;
+	}
+	xp_ring_copy(buffer, spot.item, size, capacity);
+	*ret_size = size;
+	atomic_store_explicit(&shared->head, spot.next, memory_order_release);
+	xp_park_wake(&shared->putters);
+	return 0;
+}
+
+/* Get without finding out why there is nothing: -EAGAIN covers all reasons. */
+XP_MUST_CHECK XP_RING_INLINE int xp_ring_get_at_once(const struct xp_ring *ring, void *buffer,
+						     size_t capacity, size_t *ret_size)
+{
+	return ring->packed ? xp_ring_get_as(ring, buffer, capacity, ret_size, true)
+			    : xp_ring_get_as(ring, buffer, capacity, ret_size, false);
+}
+
+/* The size of the item at @position if it is committed, else XP_RING_NONE. */
+XP_RING_INLINE uint64_t xp_ring_size_at(const struct xp_ring *ring, uint64_t position)
+{
+	struct xp_ring_spot spot = xp_ring_spot(ring, position, ring->packed);
+
+	return xp_ring_look(&spot, ring->packed);
+}
+
+/* ---- one item at a time ---- */
 
 /**
  * xp_ring_try_claim() - A place for the next item, to be filled with up to item_max bytes.
@@ -231,41 +345,15 @@ static inline bool xp_ring_committed(const struct xp_ring *ring, uint64_t positi
  */
 XP_MUST_CHECK static inline int xp_ring_try_claim(const struct xp_ring *ring, void **ret_place)
 {
-	struct xp_ring_shared *shared = ring->shared;
+	uint64_t tail = atomic_load_explicit(&ring->shared->tail, memory_order_relaxed);
 
-	if (__builtin_expect(atomic_load_explicit(&shared->closed, memory_order_relaxed) != 0, 0))
-		return -EPIPE;
-	uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
-	uint64_t intent = atomic_load_explicit(&shared->intent, memory_order_relaxed);
-	uint64_t limit = atomic_load_explicit(&shared->limit, memory_order_relaxed);
-
-	if (__builtin_expect(tail == limit || tail != intent, 0))
-		return xp_ring_claim_slow(ring, ret_place);
-	*ret_place = xp_ring_item(ring, tail);
-	return 0;
-}
-
-/* Publish without waking anybody. */
-static inline void xp_ring_publish(const struct xp_ring *ring, size_t size)
-{
-	struct xp_ring_shared *shared = ring->shared;
-	uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
-	uint64_t next = xp_ring_next(ring, tail);
-	_Atomic uint64_t *at = xp_ring_header(ring, tail);
-	uint64_t header = (uint64_t)xp_ring_lap(ring, tail) << 32;
-	uint64_t cell = tail & 7;
-
-	if (!ring->packed) {
-		header |= size;
-	} else {
-		if (cell > 1)
-			header = atomic_load_explicit(at, memory_order_relaxed) & ~UINT64_C(7);
-		header |= (uint64_t)size << (4 * cell) | cell;
+	if (__builtin_expect(!xp_ring_has_room(ring->shared, tail), 0)) {
+		int rc = xp_ring_claim_slow(*ring, &tail);
+		if (rc < 0)
+			return rc;
 	}
-	/* In this order, whatever instruction is the last: both are releases for that. */
-	atomic_store_explicit(&shared->intent, next, memory_order_relaxed);
-	atomic_store_explicit(at, header, memory_order_release);
-	atomic_store_explicit(&shared->tail, next, memory_order_release);
+	*ret_place = xp_ring_spot(ring, tail, ring->packed).item;
+	return 0;
 }
 
 /**
@@ -277,35 +365,22 @@ static inline void xp_ring_publish(const struct xp_ring *ring, size_t size)
  */
 static inline void xp_ring_commit(const struct xp_ring *ring, size_t size)
 {
-	xp_assert(size <= ring->item_max);
-	xp_ring_publish(ring, size);
-	xp_park_wake(&ring->shared->getters, ring->fences);
-}
+	uint64_t tail = atomic_load_explicit(&ring->shared->tail, memory_order_relaxed);
+	struct xp_ring_spot spot = xp_ring_spot(ring, tail, ring->packed);
 
-/* @likely is most often a constant after inlining, and then the copy is a few moves. */
-static inline void xp_ring_copy(void *to, const void *from, size_t size, size_t likely)
-{
-	if (size == likely)
-		memcpy(to, from, likely);
-	else
-		memcpy(to, from, size);
+	xp_assert(size <= ring->item_max);
+	xp_ring_publish(ring->shared, &spot, size, ring->packed);
+	xp_park_wake(&ring->shared->getters);
 }
 
 /** xp_ring_try_put() - Claim, copy, commit. Return: as try_claim; -EMSGSIZE. */
-XP_MUST_CHECK static inline int xp_ring_try_put(const struct xp_ring *ring, const void *item,
-						size_t size)
+XP_MUST_CHECK XP_RING_INLINE int xp_ring_try_put(const struct xp_ring *ring, const void *item,
+						 size_t size)
 {
-	void *place;
-
 	if (__builtin_expect(size > ring->item_max, 0))
 		return -EMSGSIZE;
-	int rc = xp_ring_try_claim(ring, &place);
-	if (__builtin_expect(rc < 0, 0))
-		return rc;
-	memcpy(place, item, size);
-	xp_ring_publish(ring, size);
-	xp_park_wake(&ring->shared->getters, ring->fences);
-	return 0;
+	return ring->packed ? xp_ring_put_as(ring, item, size, true)
+			    : xp_ring_put_as(ring, item, size, false);
 }
 
 /**
@@ -320,61 +395,54 @@ XP_MUST_CHECK static inline int xp_ring_try_peek(const struct xp_ring *ring, con
 						 size_t *ret_size)
 {
 	uint64_t head = atomic_load_explicit(&ring->shared->head, memory_order_relaxed);
-	uint64_t size;
+	uint64_t size = xp_ring_size_at(ring, head);
 
-	if (__builtin_expect(!xp_ring_committed(ring, head, &size), 0))
-		return xp_ring_peek_slow(ring, ret_item, ret_size);
 	if (__builtin_expect(size > ring->item_max, 0))
-		return -EPROTO;
-	*ret_item = xp_ring_item(ring, head);
+		return xp_ring_peek_slow(*ring, ret_item, ret_size);
+	*ret_item = xp_ring_spot(ring, head, ring->packed).item;
 	*ret_size = size;
 	return 0;
 }
 
-/** xp_ring_has_item() - Whether a get would find something to do: an item, or garbage to report. */
-static inline bool xp_ring_has_item(const struct xp_ring *ring)
-{
-	uint64_t size;
-
-	return xp_ring_committed(
-	    ring, atomic_load_explicit(&ring->shared->head, memory_order_relaxed), &size);
-}
-
-/* Take without waking anybody. */
-static inline void xp_ring_retire(const struct xp_ring *ring)
+/** xp_ring_has_item() - Whether there is an item, the cheapest way: to be polled. */
+XP_RING_INLINE bool xp_ring_has_item(const struct xp_ring *ring)
 {
 	uint64_t head = atomic_load_explicit(&ring->shared->head, memory_order_relaxed);
 
-	atomic_store_explicit(&ring->shared->head, xp_ring_next(ring, head), memory_order_release);
+	return xp_ring_size_at(ring, head) != XP_RING_NONE;
 }
 
 /** xp_ring_consume() - The peeked item is taken. A release operation; pairs with try_claim. */
 static inline void xp_ring_consume(const struct xp_ring *ring)
 {
-	xp_ring_retire(ring);
-	xp_park_wake(&ring->shared->putters, ring->fences);
+	uint64_t head = atomic_load_explicit(&ring->shared->head, memory_order_relaxed);
+
+	atomic_store_explicit(&ring->shared->head, xp_ring_spot(ring, head, ring->packed).next,
+			      memory_order_release);
+	xp_park_wake(&ring->shared->putters);
 }
 
 /**
  * xp_ring_try_get() - Peek, copy, consume.
  * Return: as try_peek; -EMSGSIZE: @capacity is below *@ret_size and the item stays.
  */
-XP_MUST_CHECK static inline int xp_ring_try_get(const struct xp_ring *ring, void *buffer,
-						size_t capacity, size_t *ret_size)
+XP_MUST_CHECK XP_RING_INLINE int xp_ring_try_get(const struct xp_ring *ring, void *buffer,
+						 size_t capacity, size_t *ret_size)
 {
-	const void *item;
-	size_t size;
-	int rc = xp_ring_try_peek(ring, &item, &size);
+	int rc = xp_ring_get_at_once(ring, buffer, capacity, ret_size);
 
-	if (__builtin_expect(rc < 0, 0))
-		return rc;
-	*ret_size = size;
-	if (__builtin_expect(size > capacity, 0))
-		return -EMSGSIZE;
-	xp_ring_copy(buffer, item, size, capacity);
-	xp_ring_consume(ring);
-	return 0;
+	if (__builtin_expect(rc == -EAGAIN, 0)) {
+		const void *item;
+		size_t size;
+		rc = xp_ring_peek_slow(*ring, &item, &size);
+		/* It came between the two looks. */
+		if (rc == 0)
+			rc = xp_ring_get_at_once(ring, buffer, capacity, ret_size);
+	}
+	return rc;
 }
+
+/* ---- many at a time ---- */
 
 /**
  * xp_ring_try_put_batch() - Put up to @count items of @size bytes each, which lie side by side.
