@@ -160,12 +160,13 @@ static const struct xp_datum *namespace_repr(struct xp_call *call, struct xp_ref
 	text = xp_datum_alloc(arena, size);
 	if (!text)
 		return NULL;
-	memcpy(text, "Namespace(", 10);
-	used = 10;
+	static const char head[] = {'N', 'a', 'm', 'e', 's', 'p', 'a', 'c', 'e', '('};
+	memcpy(text, head, sizeof(head));
+	used = sizeof(head);
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0) {
-			memcpy(text + used, ", ", 2);
-			used += 2;
+			text[used++] = ',';
+			text[used++] = ' ';
 		}
 		memcpy(text + used, texts[i]->bytes, texts[i]->size);
 		used += texts[i]->size;
