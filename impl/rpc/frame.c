@@ -54,10 +54,10 @@ int xp_frame_parse(const void *data, size_t available, uint64_t limit, size_t *r
 		header = XP_FRAME_HEADER_MAX;
 		size = big_endian(at + SHORT_HEADER, 8);
 	}
-	if (size > limit || size > SIZE_MAX - XP_FRAME_HEADER_MAX)
-		return -EMSGSIZE;
 	*ret_header = header;
 	*ret_size = (size_t)size;
+	if (size > limit || size > SIZE_MAX - XP_FRAME_HEADER_MAX)
+		return -EMSGSIZE;
 	return available - header >= size;
 }
 

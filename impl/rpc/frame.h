@@ -40,7 +40,7 @@ char *xp_frame_seal(char *payload, uint64_t size);
  * @ret_size:   Length of the payload, likewise.
  *
  * Return: 1 a whole frame is there; 0 more bytes are needed (then *ret_header is 0 while the header
- *         itself is torn); -EMSGSIZE over @limit; -EPROTO a malformed length.
+ *         itself is torn); -EMSGSIZE over @limit, with both set; -EPROTO a malformed length.
  */
 XP_MUST_CHECK int xp_frame_parse(const void *data, size_t available, uint64_t limit,
 				 size_t *ret_header, size_t *ret_size);
