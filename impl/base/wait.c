@@ -3,8 +3,9 @@
 
 #include <sched.h>
 
-/* One wait in so many spins for the full length although experience says that it is in vain. */
-#define PROBE_PERIOD 16u
+/* Waits between two probes, at first and at last: see struct xp_wait. */
+#define PERIOD_FIRST 16u
+#define PERIOD_MAX   1024u
 
 /* Polls of a waiter that never parks between two looks at the clock. */
 #define POLLS_PER_LOOK 1024
@@ -19,7 +20,8 @@ void xp_wait_init(struct xp_wait *how, uint32_t polls_max)
 		polls_max = 0;
 	how->polls_max = polls_max;
 	atomic_init(&how->polls, polls_max);
-	atomic_init(&how->waits, 0);
+	atomic_init(&how->probe_in, PERIOD_FIRST);
+	atomic_init(&how->period, PERIOD_FIRST);
 }
 
 /* Poll @word @polls times. Returns whether the value changed. */
@@ -35,21 +37,32 @@ static bool poll_word(_Atomic uint32_t *word, uint32_t seen, uint32_t polls)
 
 uint32_t xp_wait_polls(struct xp_wait *how)
 {
-	uint32_t waits = atomic_load_explicit(&how->waits, memory_order_relaxed) + 1;
+	uint32_t probe_in = atomic_load_explicit(&how->probe_in, memory_order_relaxed);
+	uint32_t period = atomic_load_explicit(&how->period, memory_order_relaxed);
 
-	atomic_store_explicit(&how->waits, waits, memory_order_relaxed);
-	return waits % PROBE_PERIOD == 0 ? how->polls_max
-					 : atomic_load_explicit(&how->polls, memory_order_relaxed);
+	if (probe_in > 1) {
+		atomic_store_explicit(&how->probe_in, probe_in - 1, memory_order_relaxed);
+		return atomic_load_explicit(&how->polls, memory_order_relaxed);
+	}
+	/* In vain until xp_wait_learn() says otherwise. */
+	period = period < PERIOD_MAX ? 2 * period : PERIOD_MAX;
+	atomic_store_explicit(&how->period, period, memory_order_relaxed);
+	atomic_store_explicit(&how->probe_in, period, memory_order_relaxed);
+	return how->polls_max;
 }
 
 void xp_wait_learn(struct xp_wait *how, bool paid)
 {
 	uint32_t polls = atomic_load_explicit(&how->polls, memory_order_relaxed);
 
-	if (paid)
-		polls = polls > how->polls_max / 2 ? how->polls_max : polls * 2 + 1;
-	else
+	if (paid) {
+		/* All at once: two waiters that both park would never meet by small steps. */
+		polls = how->polls_max;
+		atomic_store_explicit(&how->period, PERIOD_FIRST, memory_order_relaxed);
+		atomic_store_explicit(&how->probe_in, PERIOD_FIRST, memory_order_relaxed);
+	} else {
 		polls /= 2;
+	}
 	atomic_store_explicit(&how->polls, polls, memory_order_relaxed);
 }
 

@@ -44,18 +44,21 @@
 /**
  * struct xp_wait - How one process waits, and what it learned.
  * @polls_max: Polls before parking; 0 parks at once, XP_WAIT_POLLS_FOREVER never parks.
- * @polls:     Polls that the next wait will spend: halved when spinning was in vain, doubled (up to
- *             @polls_max) when the word changed within them. One poll in 16 waits is a probe of the
- *             full length, so that a waiter finds out when spinning pays again.
- * @waits:     Waits so far; drives the probe.
+ * @polls:     Polls that the next wait will spend: halved when spinning was in vain, @polls_max again
+ *             when the word changed within them.
+ * @probe_in:  Waits until one that polls at full length although experience says that it is in vain,
+ *             so that a waiter finds out when spinning pays again.
+ * @period:    Waits between two such probes: doubled after each that was in vain, up to 1024, so
+ *             that they cost next to nothing where spinning never pays.
  *
- * Several threads may share one: the two counters are atomic so that this is no data race, and
- * what they learn is a guess anyway.
+ * Several threads may share one: the counters are atomic so that this is no data race, and what
+ * they learn is a guess anyway.
  */
 struct xp_wait {
 	uint32_t polls_max;
 	_Atomic uint32_t polls;
-	_Atomic uint32_t waits;
+	_Atomic uint32_t probe_in;
+	_Atomic uint32_t period;
 };
 
 /* How long a sleeper sleeps before it looks by itself whether a death has swallowed its wake-up. */

@@ -84,6 +84,14 @@ Test(wait, vain_spinning_is_unlearned)
 		cr_expect_eq(xp_wait_while(&word, 0, &how, &now), -ETIMEDOUT);
 	}
 	cr_expect_eq(how.polls, 0u);
+	/* And looked into ever more rarely, until it pays once. */
+	for (int i = 0; i < 5000; i++)
+		if (xp_wait_polls(&how) > 0)
+			xp_wait_learn(&how, false);
+	cr_expect_eq(how.period, 1024u);
+	xp_wait_learn(&how, true);
+	cr_expect_lt(how.period, 1024u);
+	cr_expect_gt(how.polls, 0u);
 }
 
 /* A publisher that dies between its exchange and its wake, as a store without a wake. */
