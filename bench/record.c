@@ -104,7 +104,7 @@ static json_t *floor_of(const struct xb_entry *entry, const struct xb_entry *flo
 }
 
 struct sums {
-	double ops, bytes, ns, cpu_s, server_cpu_s, fairness;
+	double ops, bytes, ns, span_ns, cpu_s, server_cpu_s, fairness;
 	double voluntary, involuntary, faults;
 	double steal;
 	bool moved;
@@ -119,6 +119,7 @@ static struct sums sum_up(const struct xb_entry *entry)
 		s.ops += (double)f->ops;
 		s.bytes += (double)f->bytes;
 		s.ns += f->total_ns;
+		s.span_ns += f->span_ns;
 		s.cpu_s += f->cpu_s;
 		s.server_cpu_s += f->server_cpu_s;
 		s.fairness += f->fairness / (double)entry->call_count;
@@ -141,7 +142,7 @@ static struct xb_verdict judge(const struct xb_entry *entry, const struct sums *
 	    .failure = entry->error,
 	    .moved = sums->moved,
 	    .steal = sums->steal,
-	    .busy_s = sums->ns / 1e9 * entry->c->placement.count,
+	    .busy_s = sums->span_ns / 1e9 * entry->c->placement.count,
 	    .preemptions = sums->involuntary,
 	    .crowded = entry->c->placement.variant == XB_OVERSUBSCRIBED ||
 		       entry->c->placement.class == XB_SAME_PU,

@@ -365,8 +365,9 @@ static void add_up(struct xb_stage *stage, struct xb_figures *sum)
 		if (t->ops > 0)
 			shares[working++] = (double)t->ops / (double)(t->end_ns - t->begin_ns + 1);
 	}
+	sum->span_ns = (double)(end - begin);
 	if (stage->c->workload->clock == XB_CLOCK_SPAN)
-		sum->ns = sum->total_ns = (double)(end - begin);
+		sum->ns = sum->total_ns = sum->span_ns;
 	if (working > 1)
 		sum->fairness = xb_jain(shares, working);
 }

@@ -31,7 +31,7 @@ struct xb_session {
 /**
  * struct xb_figures - What one order showed, all members together.
  * @ns:       Of the operations by the median batch (or the span).
- * @total_ns: By the clock.
+ * @total_ns: By the clock; @span_ns: from the first member's start to the last one's end.
  * @cpu_s:    Of all members; @server_cpu_s of the stage's server, where there is one.
  * @steal:    Part of the CPUs' time in the window that the hypervisor took, 0 to 1.
  * @fairness: Jain's index over the members that did operations; 0 where fewer than two did.
@@ -39,6 +39,7 @@ struct xb_session {
 struct xb_figures {
 	double ns;
 	double total_ns;
+	double span_ns;
 	int64_t ops, bytes;
 	double cpu_s, server_cpu_s;
 	int64_t switches_voluntary, switches_involuntary, faults_minor;

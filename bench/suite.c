@@ -108,6 +108,7 @@ static void begin_number(struct xb_entry *entry, int64_t n)
 static void add_part(struct xb_figures *sum, const struct xb_figures *part)
 {
 	sum->total_ns += part->total_ns;
+	sum->span_ns += part->span_ns;
 	sum->ops += part->ops;
 	sum->bytes += part->bytes;
 	sum->cpu_s += part->cpu_s;

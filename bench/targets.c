@@ -129,8 +129,10 @@ static const char *unit_of(const json_t *record, const char *field)
 
 	if (strcmp(field, "fairness") == 0)
 		return "";
-	if (strcmp(field, "cpu_s_per_op") == 0)
+	if (strstr(field, "cpu_s_per_op"))
 		return "s";
+	if (strcmp(field, "bytes_per_s") == 0)
+		return "bytes/s";
 	return unit ? unit : "";
 }
 
@@ -139,18 +141,22 @@ static bool print_row(const struct report *report, const struct target *target, 
 		      FILE *out)
 {
 	char subject_name[TEXT_MAX], reference_name[TEXT_MAX];
+	bool own_floor = strcmp(target->reference, "floor") == 0;
 
 	at_place(target->subject, place, subject_name);
 	at_place(target->reference, place, reference_name);
 	const json_t *subject = find(report, subject_name, target->subject_field);
-	const json_t *reference =
-	    target->reference[0] ? find(report, reference_name, target->reference_field) : NULL;
+	const json_t *reference = own_floor ? json_object_get(subject, "floor")
+				  : target->reference[0]
+				      ? find(report, reference_name, target->reference_field)
+				      : NULL;
 	if (!subject || (target->reference[0] && !reference))
 		return false;
+	const char *field = own_floor ? "value" : target->reference_field;
 	double figure = json_number_value(json_object_get(subject, target->subject_field));
-	double base =
-	    reference ? json_number_value(json_object_get(reference, target->reference_field)) : 1;
-	double ratio = figure / base;
+	double base = reference ? json_number_value(json_object_get(reference, field)) : 1;
+	double ratio =
+	    own_floor ? json_number_value(json_object_get(reference, "ratio")) : figure / base;
 	bool met = target->relation == MOST ? ratio <= target->limit : ratio >= target->limit;
 	const char *valid = json_string_value(json_object_get(subject, "valid"));
 
@@ -158,7 +164,7 @@ static bool print_row(const struct report *report, const struct target *target, 
 	print_figure(out, figure, unit_of(subject, target->subject_field));
 	if (reference) {
 		fprintf(out, " | %s", name_of(reference));
-		print_figure(out, base, unit_of(reference, target->reference_field));
+		print_figure(out, base, unit_of(reference, field));
 		fprintf(out, " | %.3g", ratio);
 	} else {
 		fprintf(out, " | - | - | -");

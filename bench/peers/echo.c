@@ -134,4 +134,6 @@ const struct xb_service xb_service_echo = {
     .get = call,
     .set = call,
     .disconnect = disconnect,
+    .link = connect_client,
+    .unlink = disconnect,
 };

@@ -90,6 +90,43 @@ static void disconnect(void *client)
 	(void)client; /* with the process */
 }
 
+/*
+ * A handle of its own has a connection of its own, which is kept once an object has been called
+ * through it: here an empty dict, whose memory is counted with the connection.
+ */
+static int link_client(struct xb_served *served, void **ret_link)
+{
+	struct managed *managed = served->own;
+	struct xp_manager_plan plan = {.address = xp_manager_address(managed->manager)};
+	struct managed *link = calloc(1, sizeof(*link));
+
+	if (!link)
+		return -ENOMEM;
+	plan.key = xp_manager_key(managed->manager, &plan.key_size);
+	int rc = xp_manager_connect(&plan, &link->manager);
+	if (rc == 0)
+		rc = xp_proxy_create(link->manager, "dict", 0, NULL, NULL, &link->dict, NULL);
+	if (rc == 0)
+		rc = xp_proxy_call(link->dict, "__len__", 0, NULL, NULL, NULL, NULL);
+	if (rc < 0) {
+		xp_proxy_drop(link->dict);
+		xp_manager_close(link->manager);
+		free(link);
+		return rc;
+	}
+	*ret_link = link;
+	return 0;
+}
+
+static void unlink_client(void *client)
+{
+	struct managed *link = client;
+
+	xp_proxy_drop(link->dict);
+	xp_manager_close(link->manager);
+	free(link);
+}
+
 static const char *python_absent(void)
 {
 	return xb_program_there("python3") ? NULL : "there is no python3 in PATH";
@@ -137,6 +174,8 @@ const struct xb_service xb_service_event = {
     .get = get,
     .set = set,
     .disconnect = disconnect,
+    .link = link_client,
+    .unlink = unlink_client,
 };
 
 const struct xb_service xb_service_cpython = {
@@ -149,4 +188,6 @@ const struct xb_service xb_service_cpython = {
     .get = get,
     .set = set,
     .disconnect = disconnect,
+    .link = link_client,
+    .unlink = unlink_client,
 };

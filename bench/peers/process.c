@@ -28,18 +28,15 @@ int xb_process_prepare(struct xb_process *process)
 	return mkdtemp(process->dir) ? 0 : -errno;
 }
 
-_Noreturn static void become(char *const argv[], int input)
+void xb_process_child(int in, int out)
 {
 	int null = open("/dev/null", O_WRONLY);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	dup2(input, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
+	dup2(in, STDIN_FILENO);
+	dup2(out >= 0 ? out : null, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
-	/* Not interrupted with the group of the terminal: the leader ends it. */
 	setpgid(0, 0);
-	execvp(argv[0], argv);
-	_exit(127);
 }
 
 int xb_process_start(struct xb_process *process, char *const argv[])
@@ -49,8 +46,11 @@ int xb_process_start(struct xb_process *process, char *const argv[])
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	process->pid = fork();
-	if (process->pid == 0)
-		become(argv, ends[0]);
+	if (process->pid == 0) {
+		xb_process_child(ends[0], -1);
+		execvp(argv[0], argv);
+		_exit(127);
+	}
 	close(ends[0]);
 	process->input = ends[1];
 	return process->pid < 0 ? -errno : 0;
@@ -104,9 +104,9 @@ static void remove_dir(const char *dir)
 	rmdir(dir);
 }
 
-static bool ends_by_itself(const struct xb_process *process)
+static bool ends_by_itself(pid_t pid)
 {
-	int fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd wait = {.fd = fd, .events = POLLIN};
 	bool ended = fd >= 0 && poll(&wait, 1, (int)(STOP_NS / XP_NS_PER_MS)) == 1;
 
@@ -114,14 +114,19 @@ static bool ends_by_itself(const struct xb_process *process)
 	return ended;
 }
 
+void xb_process_reap(pid_t pid)
+{
+	if (!ends_by_itself(pid))
+		kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 void xb_process_stop(struct xb_process *process)
 {
 	process->input = process->pid ? xp_io_close(process->input) : -1;
 	if (process->pid > 0) {
 		kill(process->pid, SIGTERM);
-		if (!ends_by_itself(process))
-			kill(process->pid, SIGKILL);
-		waitpid(process->pid, NULL, 0);
+		xb_process_reap(process->pid);
 	}
 	if (process->dir[0])
 		remove_dir(process->dir);

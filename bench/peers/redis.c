@@ -95,4 +95,6 @@ const struct xb_service xb_service_redis = {
     .get = get,
     .set = set,
     .disconnect = disconnect,
+    .link = connect_client,
+    .unlink = disconnect,
 };

@@ -32,9 +32,9 @@ struct xb_served {
  * @server:  The parameter "server" of its name, or NULL.
  * @absent:  Why it cannot be had here, or NULL; asked once, before any case is made.
  * @start:   0; -ENOTSUP; -errno. In the leader.
- * @connect: In a member: a connection of its own, to *@ret_client. @bare: connect and authenticate, make
- *           or look up nothing.
+ * @connect: In a member: a connection of its own, to *@ret_client.
  * @get, @set: One call.
+ * @link:    A further connection of the same process, authenticated and then idle; closed by @unlink.
  */
 struct xb_service {
 	const char *name;
@@ -47,6 +47,8 @@ struct xb_service {
 	int (*get)(void *client);
 	int (*set)(void *client);
 	void (*disconnect)(void *client);
+	int (*link)(struct xb_served *served, void **ret_link);
+	void (*unlink)(void *link);
 };
 
 /** xb_service_at() - The service at @index, NULL past the end. */
@@ -73,6 +75,13 @@ XP_MUST_CHECK int xb_process_await(const struct xb_process *process, const char 
 
 /** xb_process_stop() - End it, reap it, remove its directory. Accepts a zeroed one. */
 void xb_process_stop(struct xb_process *process);
+
+/** xb_process_child() - In a child before it executes a program: dies with the leader, is not
+ *  interrupted with the terminal's group, reads from @in and writes to @out, its errors nowhere. */
+void xb_process_child(int in, int out);
+
+/** xb_process_reap() - Wait for @pid to end by itself for some seconds, else kill it; reap it. */
+void xb_process_reap(pid_t pid);
 
 /** xb_program_there() - Whether PATH has @name. */
 bool xb_program_there(const char *name);

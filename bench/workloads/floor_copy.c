@@ -4,9 +4,11 @@
  *
  * On one CPU: from one private buffer to another. On a pair: the first member copies into a slot of
  * shared memory and the second one out of it, over a window of slots and with one word to poll per
- * slot: the limit of every queue that copies in and out.
+ * slot: the limit of every queue that copies in and out. There the first member also writes all that
+ * it sends, and the second one reads and checks it, as in every stream that is compared with it.
  */
 #include "bench/matrix.h"
+#include "bench/payload.h"
 #include "bench/workload.h"
 
 #include "xpshare/base/wait.h"
@@ -86,7 +88,7 @@ static int run_pair(struct xb_actor *actor, int64_t n, char *mine)
 		uint64_t lap = actor->turn / WINDOW * 2;
 
 		if (actor->index == 0) {
-			mine[size - 1] = (char)actor->turn;
+			xb_payload_write(mine, size, actor->turn);
 			await(&slot->turn, lap);
 			memcpy(slot->data, mine, size);
 			atomic_store_explicit(&slot->turn, lap + 1, memory_order_release);
@@ -94,15 +96,14 @@ static int run_pair(struct xb_actor *actor, int64_t n, char *mine)
 			await(&slot->turn, lap + 1);
 			memcpy(mine, slot->data, size);
 			atomic_store_explicit(&slot->turn, lap + 2, memory_order_release);
-			wrong += mine[size - 1] != (char)actor->turn;
-			xb_keep(mine);
+			wrong += !xb_payload_right(mine, size, actor->turn);
 		}
 	}
 	if (actor->index == 1)
 		actor->tally->bytes = n * (int64_t)size;
 	else
 		actor->tally->ops = n;
-	return wrong ? xb_fail(actor, "%llu wrong bytes", (unsigned long long)wrong) : 0;
+	return wrong ? xb_fail(actor, "%llu wrong items", (unsigned long long)wrong) : 0;
 }
 
 static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)

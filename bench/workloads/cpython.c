@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * peer: CPython's multiprocessing - the same workloads through what this project reimplements
+ *
+ * Two Python processes on the two CPUs do the work (peers/cpython.py); the first member of the session
+ * passes orders on to them and takes their times, and the second one has nothing to do. Their CPU time
+ * is counted as that of the server.
+ */
+#include "bench/matrix.h"
+#include "bench/peers/service.h"
+#include "bench/workload.h"
+
+#include "build.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What is measured of it: the workload's name here and there, and the kind. */
+static const struct variant {
+	const char *kind, *impl;
+	int64_t sizes[2];
+	const char *floor;
+} value = {"value", "value/cpython", {8}, "floor/cache_line_two"},
+  pipes = {"pipe", "pipe/cpython", {8, 1024}, "floor/socketpair"},
+  queues = {"queue", "queue/cpython", {8, 64}, NULL}, locks = {"lock", "lock/cpython", {8}, NULL};
+
+/* The leader's ends of the pipes to Python. */
+struct python {
+	pid_t pid;
+	FILE *to, *from;
+};
+
+static void add(const struct xb_workload *workload, struct xb_matrix *matrix,
+		const struct variant *variant, const struct xb_placement *pair)
+{
+	for (int i = 0; i < 2 && variant->sizes[i]; i++) {
+		struct xb_case c =
+		    xb_case_other(workload, XB_ROLE_PEER, variant->kind, variant->impl, pair);
+		c.detail = variant;
+		if (variant != &value && variant != &locks)
+			c.param[XB_SIZE] = xb_number(variant->sizes[i]);
+		if (variant->floor)
+			xb_case_floor(&c, variant->floor,
+				      variant == &pipes ? variant->sizes[i] : 0);
+		xb_matrix_add(matrix, &c);
+	}
+}
+
+static void add_pairs(const struct xb_workload *workload, struct xb_matrix *matrix,
+		      const struct variant *variant)
+{
+	if (!xb_program_there("python3")) {
+		xb_matrix_absent(matrix, "there is no python3 in PATH", "%s/%s", workload->name,
+				 variant->impl);
+		return;
+	}
+	xb_each_pair(matrix, pair) if (pair->class != XB_SAME_PU || variant != &value)
+	    add(workload, matrix, variant, pair);
+}
+
+static void value_cases(const struct xb_workload *workload, struct xb_matrix *matrix)
+{
+	add_pairs(workload, matrix, &value);
+}
+
+static void pipe_cases(const struct xb_workload *workload, struct xb_matrix *matrix)
+{
+	add_pairs(workload, matrix, &pipes);
+}
+
+static void queue_cases(const struct xb_workload *workload, struct xb_matrix *matrix)
+{
+	add_pairs(workload, matrix, &queues);
+}
+
+static void lock_cases(const struct xb_workload *workload, struct xb_matrix *matrix)
+{
+	add_pairs(workload, matrix, &locks);
+}
+
+_Noreturn static void become_python(const struct xb_case *c, int in, int out)
+{
+	char size[24], here[12], there[12];
+
+	snprintf(size, sizeof(size), "%lld", (long long)xb_case_number(c, XB_SIZE, 8));
+	snprintf(here, sizeof(here), "%d", c->placement.cpus[0]);
+	snprintf(there, sizeof(there), "%d", c->placement.cpus[1]);
+	xb_process_child(in, out);
+	execlp("python3", "python3", XB_BUILD_SOURCE "/bench/peers/cpython.py", c->workload->name,
+	       size, here, there, (char *)NULL);
+	_exit(127);
+}
+
+static int open_python(struct xb_stage *stage)
+{
+	struct python *python = calloc(1, sizeof(*python));
+	int orders[2], answers[2];
+	char line[64] = "";
+
+	if (!python)
+		return -ENOMEM;
+	stage->own = python;
+	if (pipe2(orders, O_CLOEXEC) < 0)
+		return -errno;
+	if (pipe2(answers, O_CLOEXEC) < 0) {
+		int rc = -errno;
+		close(orders[0]);
+		close(orders[1]);
+		return rc;
+	}
+	python->pid = fork();
+	if (python->pid == 0)
+		become_python(stage->c, orders[0], answers[1]);
+	close(orders[0]);
+	close(answers[1]);
+	python->to = fdopen(orders[1], "w");
+	python->from = fdopen(answers[0], "r");
+	if (python->pid < 0 || !python->to || !python->from)
+		return -ENOMEM;
+	stage->server = python->pid;
+	if (!fgets(line, sizeof(line), python->from) || strcmp(line, "ready\n") != 0) {
+		snprintf(stage->error, sizeof(stage->error), "python3 did not start");
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+static void close_python(struct xb_stage *stage)
+{
+	struct python *python = stage->own;
+
+	if (!python)
+		return;
+	if (python->to)
+		fclose(python->to);
+	if (python->pid > 0)
+		xb_process_reap(python->pid);
+	if (python->from)
+		fclose(python->from);
+	free(python);
+}
+
+static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)
+{
+	struct python *python = actor->stage->own;
+	char line[160] = "";
+	double ns;
+
+	(void)pass;
+	if (actor->index != 0)
+		return 0;
+	fprintf(python->to, "run %lld\n", (long long)n);
+	fflush(python->to);
+	if (!fgets(line, sizeof(line), python->from))
+		return xb_fail(actor, "python3 ended");
+	if (sscanf(line, "ns %lf", &ns) != 1)
+		return xb_fail(actor, "python3: %.100s", line);
+	actor->tally->ns = actor->tally->total_ns = ns;
+	actor->tally->ops = n;
+	actor->tally->bytes = n * xb_case_number(actor->c, XB_SIZE, 8);
+	return 0;
+}
+
+#define WORKLOAD(id, what, text, metric_, cases_)             \
+	const struct xb_workload xb_workload_cpython_##id = { \
+	    .name = what,                                     \
+	    .title = text,                                    \
+	    .metric = metric_,                                \
+	    .cases = cases_,                                  \
+	    .open = open_python,                              \
+	    .run = run,                                       \
+	    .close = close_python,                            \
+	};
+
+WORKLOAD(value, "value_pingpong", "multiprocessing.RawValue, there and back", XB_METRIC_RTT,
+	 value_cases)
+WORKLOAD(pipe, "pipe_pingpong", "multiprocessing.Pipe, there and back", XB_METRIC_RTT, pipe_cases)
+WORKLOAD(queue_trip, "queue_pingpong", "multiprocessing.Queue, there and back", XB_METRIC_RTT,
+	 queue_cases)
+WORKLOAD(queue_stream, "queue_stream", "multiprocessing.Queue, items per second", XB_METRIC_ITEMS,
+	 queue_cases)
+WORKLOAD(lock, "lock_uncontended", "multiprocessing.Lock, acquire and release", XB_METRIC_OP,
+	 lock_cases)
