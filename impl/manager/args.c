@@ -51,9 +51,14 @@ static int bind_keywords(struct xp_call *call, const struct xp_method *method, c
 			index++;
 		}
 		if (!param || index >= method->max) {
-			xp_call_raisef(call, "TypeError",
-				       "%s() got an unexpected keyword argument '%.*s'", name,
-				       (int)key->size, key->bytes);
+			if (method->style == XP_ARGS_PYTHON)
+				xp_call_raisef(call, "TypeError",
+					       "%s() got an unexpected keyword argument '%.*s'",
+					       name, (int)key->size, key->bytes);
+			else
+				xp_call_raisef(call, "TypeError",
+					       "'%.*s' is an invalid keyword argument for %s()",
+					       (int)key->size, key->bytes, method->name);
 			return wrong(call);
 		}
 		if (call->args[index]) {
@@ -123,6 +128,12 @@ static int missing(struct xp_call *call, const struct xp_method *method, const c
 	return wrong(call);
 }
 
+/* CPython 3 counts two and more arguments with a tuple of no name, and prints the name all the same. */
+static const char *slot_space(const struct xp_call *call, size_t bound)
+{
+	return bound > 1 && !xp_call_python2(call) ? " " : "";
+}
+
 /* A function of C without keywords. */
 static int count_wrong(struct xp_call *call, const struct xp_method *method, const char *name,
 		       size_t count)
@@ -140,8 +151,8 @@ static int count_wrong(struct xp_call *call, const struct xp_method *method, con
 			       count);
 		break;
 	case XP_ARGS_SLOT:
-		xp_call_raisef(call, "TypeError", "expected %zu argument%s, got %zu", bound,
-			       plural(bound), count);
+		xp_call_raisef(call, "TypeError", "%sexpected %zu argument%s, got %zu",
+			       slot_space(call, bound), bound, plural(bound), count);
 		break;
 	default:
 		xp_call_raisef(call, "TypeError", "%s expected %s%zu argument%s, got %zu",
@@ -172,7 +183,7 @@ int xp_args_bind(struct xp_call *call, const struct xp_method *method, const cha
 			call->args[i] = positional->items[i];
 		return 0;
 	}
-	snprintf(name, sizeof(name), "%s.%s", owner, method->name);
+	snprintf(name, sizeof(name), "%s%s%s", owner, *owner ? "." : "", method->name);
 	if (method->style != XP_ARGS_PYTHON && method->style != XP_ARGS_KEYED) {
 		if (call->keywords) {
 			xp_call_raisef(call, "TypeError", "%s() takes no keyword arguments", name);
@@ -256,7 +267,7 @@ int xp_call_deadline(struct xp_call *call, size_t index, int64_t *ret_deadline)
 	}
 	rc = xp_datum_to_double(arg, &seconds);
 	if (rc == -EINVAL) {
-		xp_call_raisef(call, "TypeError", "'%s' object cannot be interpreted as a timeout",
+		xp_call_raisef(call, "TypeError", "'%s' object cannot be interpreted as an integer",
 			       xp_python_type(call->arena, arg));
 		return -EINVAL;
 	}

@@ -128,6 +128,17 @@ int xp_python_index(const struct xp_datum *value, int64_t *ret_index)
 	return rc;
 }
 
+int xp_python_index_sized(struct xp_call *call, const struct xp_datum *value, const char *name,
+			  int64_t *ret_index)
+{
+	int rc = xp_datum_to_int64(value, ret_index);
+
+	if (rc == -ERANGE)
+		xp_call_raisef(call, name, "cannot fit '%s' into an index-sized integer",
+			       xp_call_python2(call) ? "long" : "int");
+	return rc;
+}
+
 static int64_t clamp(int64_t value, int64_t low, int64_t high)
 {
 	return value < low ? low : value > high ? high : value;

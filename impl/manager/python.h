@@ -43,8 +43,12 @@ const struct xp_datum *xp_python_traceback(struct xp_datum_arena *arena, const c
 XP_MUST_CHECK int xp_python_iterate(struct xp_call *call, const struct xp_datum *value,
 				    const struct xp_datum *const **ret_items, size_t *ret_count);
 
-/** xp_python_index() - operator.index(value), clamped to 64 bits. Return: 0; -EINVAL. */
+/** xp_python_index() - operator.index(value), clamped to 64 bits, for slices. Return: 0; -EINVAL. */
 XP_MUST_CHECK int xp_python_index(const struct xp_datum *value, int64_t *ret_index);
+/** xp_python_index_sized() - operator.index(value) as an index or a count: beyond 64 bits @name
+ *  ("IndexError") is raised, as CPython does. Return: 0; -EINVAL not an integer; -ERANGE, raised. */
+XP_MUST_CHECK int xp_python_index_sized(struct xp_call *call, const struct xp_datum *value,
+					const char *name, int64_t *ret_index);
 
 /** struct xp_range - a slice applied to a length: @count members from @start by @step. */
 struct xp_range {

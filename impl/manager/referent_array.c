@@ -8,35 +8,44 @@
 
 enum sort { SIGNED, UNSIGNED, REAL, TEXT, LETTER };
 
-/* What a typecode stands for, and CPython's words for a value that it cannot hold. */
+#define BEYOND_LONG  "Python int too large to convert to C long"
+#define BEYOND_ULONG "Python int too large to convert to C unsigned long"
+#define LOW_SHORT    "signed short integer is less than minimum"
+#define HIGH_SHORT   "signed short integer is greater than maximum"
+#define LOW_INT	     "signed integer is less than minimum"
+#define HIGH_INT     "signed integer is greater than maximum"
+#define NEGATIVE     "can't convert negative value to unsigned int"
+
+/* What a typecode stands for, and CPython's words for a value that it cannot hold. It takes some by way
+ * of a wider type, @carrier bits, and then first complains in the name of that. */
 static const struct code {
 	char code;
 	uint8_t size;
 	enum sort sort;
+	uint8_t carrier;
 	const char *low;
 	const char *high;
+	const char *beyond; /* 64 bits */
 } codes[] = {
-    {'b', 1, SIGNED, "signed char is less than minimum", "signed char is greater than maximum"},
-    {'B', 1, UNSIGNED, "unsigned byte integer is less than minimum",
-     "unsigned byte integer is greater than maximum"},
-    {'h', 2, SIGNED, "signed short integer is less than minimum",
-     "signed short integer is greater than maximum"},
-    {'H', 2, UNSIGNED, "unsigned short is less than minimum",
-     "unsigned short is greater than maximum"},
-    {'i', 4, SIGNED, "signed integer is less than minimum",
-     "signed integer is greater than maximum"},
-    {'I', 4, UNSIGNED, "can't convert negative value to unsigned int",
-     "unsigned int is greater than maximum"},
-    {'l', 8, SIGNED, "Python int too large to convert to C long",
-     "Python int too large to convert to C long"},
-    {'L', 8, UNSIGNED, "can't convert negative value to unsigned int",
-     "Python int too large to convert to C unsigned long"},
-    {'q', 8, SIGNED, "int too big to convert", "int too big to convert"},
-    {'Q', 8, UNSIGNED, "can't convert negative int to unsigned", "int too big to convert"},
-    {'f', 4, REAL, NULL, NULL},
-    {'d', 8, REAL, NULL, NULL},
-    {'u', 4, TEXT, NULL, NULL},
-    {'c', 1, LETTER, NULL, NULL}, /* Python 2 */
+    {'b', 1, SIGNED, 16, "signed char is less than minimum", "signed char is greater than maximum",
+     BEYOND_LONG},
+    {'B', 1, UNSIGNED, 8, "unsigned byte integer is less than minimum",
+     "unsigned byte integer is greater than maximum", BEYOND_LONG},
+    {'h', 2, SIGNED, 16, LOW_SHORT, HIGH_SHORT, BEYOND_LONG},
+    {'H', 2, UNSIGNED, 32, "unsigned short is less than minimum",
+     "unsigned short is greater than maximum", BEYOND_LONG},
+    {'i', 4, SIGNED, 32, LOW_INT, HIGH_INT, BEYOND_LONG},
+    {'I', 4, UNSIGNED, 32, NEGATIVE, "unsigned int is greater than maximum", BEYOND_ULONG},
+    {'l', 8, SIGNED, 64, BEYOND_LONG, BEYOND_LONG, BEYOND_LONG},
+    {'L', 8, UNSIGNED, 64, NEGATIVE, BEYOND_ULONG, BEYOND_ULONG},
+    {'q', 8, SIGNED, 64, "int too big to convert", "int too big to convert",
+     "int too big to convert"},
+    {'Q', 8, UNSIGNED, 64, "can't convert negative int to unsigned", "int too big to convert",
+     "int too big to convert"},
+    {'f', 4, REAL, 0, NULL, NULL, NULL},
+    {'d', 8, REAL, 0, NULL, NULL, NULL},
+    {'u', 4, TEXT, 0, NULL, NULL, NULL},
+    {'c', 1, LETTER, 0, NULL, NULL, NULL}, /* Python 2 */
 };
 
 struct array {
@@ -113,6 +122,32 @@ static int refuse(struct xp_call *call, const char *name, const char *text)
 	return -EINVAL;
 }
 
+/* Why an integer of 64 bits is refused. */
+static const char *out_of_range(const struct code *code, int64_t number)
+{
+	if (code->carrier == 16 && number < INT16_MIN)
+		return LOW_SHORT;
+	if (code->carrier == 16 && number > INT16_MAX)
+		return HIGH_SHORT;
+	if (code->code == 'H' && number < INT32_MIN)
+		return LOW_INT;
+	if (code->code == 'H' && number > INT32_MAX)
+		return HIGH_INT;
+	return number < 0 ? code->low : code->high;
+}
+
+/* The same beyond 64 bits; 2^63 to 2^64 - 1 are a C unsigned long. */
+static const char *far_out_of_range(const struct code *code, bool negative, bool is_ulong)
+{
+	if (code->sort == UNSIGNED && code->carrier >= 32 && code->code != 'H') {
+		if (negative)
+			return code->low;
+		if (is_ulong)
+			return code->high;
+	}
+	return code->beyond;
+}
+
 static int store_integer(struct xp_call *call, const struct code *code,
 			 const struct xp_datum *value, char *to)
 {
@@ -129,23 +164,23 @@ static int store_integer(struct xp_call *call, const struct code *code,
 	if (rc == -ERANGE) {
 		bool negative = (unsigned char)value->bytes[value->size - 1] & 0x80;
 
-		/* 2^63 to 2^64 - 1 have nine bytes, the last of them zero. */
-		if (code->sort != UNSIGNED || width < 64 || negative || value->size > 9 ||
-		    value->bytes[8] != 0)
-			return refuse(call, "OverflowError", negative ? code->low : code->high);
+		bool is_ulong = !negative && value->size == 9 && value->bytes[8] == 0;
+
+		if (code->sort != UNSIGNED || width < 64 || !is_ulong)
+			return refuse(call, "OverflowError",
+				      far_out_of_range(code, negative, is_ulong));
 		memcpy(to, value->bytes, 8);
 		return 0;
 	}
 	if (code->sort == UNSIGNED && number < 0)
-		return refuse(call, "OverflowError", code->low);
+		return refuse(call, "OverflowError", out_of_range(code, number));
 	if (width < 64) {
 		int64_t most = code->sort == SIGNED ? (INT64_C(1) << (width - 1)) - 1
 						    : (INT64_C(1) << width) - 1;
 		int64_t least = code->sort == SIGNED ? -most - 1 : 0;
 
 		if (number > most || number < least)
-			return refuse(call, "OverflowError",
-				      number < least ? code->low : code->high);
+			return refuse(call, "OverflowError", out_of_range(code, number));
 	}
 	bits = (uint64_t)number;
 	memcpy(to, &bits, code->size);
@@ -266,6 +301,12 @@ static int block_make(struct xp_call *call, const struct code *code, const struc
 
 	if (xp_datum_is(initial, XP_DATUM_BYTES) || xp_datum_is(initial, XP_DATUM_BYTEARRAY))
 		return block_bytes(call, code, initial, ret_block);
+	if (xp_datum_is(initial, XP_DATUM_STR) && code->sort != TEXT && code->sort != LETTER) {
+		xp_call_raisef(call, "TypeError",
+			       "cannot use a str to initialize an array with typecode '%c'",
+			       code->code);
+		return -EINVAL;
+	}
 	if (xp_python_iterate(call, initial, &items, &count) < 0)
 		return -EINVAL;
 	return block_fill(call, code, items, count, ret_block);
@@ -302,6 +343,28 @@ static const struct xp_datum *block_listed(struct xp_call *call, const struct bl
 	return xp_datum_call(arena, "array", "array", 2, parts);
 }
 
+/* array('u', 'abc'), array('c', 'abc'): characters are shown, and passed, as one text. */
+static const struct xp_datum *block_text(struct xp_call *call, const struct block *block)
+{
+	struct xp_datum_arena *arena = call->arena;
+	char *text = xp_datum_alloc(arena, block->count * 4 + 1);
+	size_t size = 0;
+
+	for (size_t i = 0; text && i < block->count; i++) {
+		const struct xp_datum *item =
+		    item_datum(arena, block->code, block->items + i * block->code->size);
+
+		if (!item)
+			return NULL;
+		memcpy(text + size, item->bytes, item->size);
+		size += item->size;
+	}
+	if (!text)
+		return NULL;
+	return block->code->sort == TEXT ? xp_datum_str_n(arena, text, size)
+					 : xp_datum_bytes(arena, text, size);
+}
+
 static const struct xp_datum *block_datum(struct xp_call *call, const struct block *block)
 {
 	struct xp_datum_arena *arena = call->arena;
@@ -326,8 +389,12 @@ static int index_of(struct xp_call *call, const struct array *array, size_t *ret
 {
 	int64_t index;
 
-	if (xp_python_index(call->args[0], &index) < 0)
+	int rc = xp_python_index_sized(call, call->args[0], "IndexError", &index);
+
+	if (rc == -EINVAL)
 		return refuse(call, "TypeError", "array indices must be integers");
+	if (rc < 0)
+		return rc;
 	if (index < 0)
 		index += (int64_t)array->count;
 	if (index < 0 || (uint64_t)index >= array->count)
@@ -388,6 +455,27 @@ static int resize(struct xp_call *call, struct array *array, size_t count)
 	return 0;
 }
 
+/* Take the members of an extended slice out: what CPython does where an empty array is assigned to it. */
+static void delete_range(struct array *array, const struct xp_range *range)
+{
+	size_t size = array->code->size;
+	int64_t low =
+	    range->step > 0 ? range->start : range->start + (range->count - 1) * range->step;
+	int64_t stride = range->step > 0 ? range->step : -range->step;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < array->count; i++) {
+		int64_t offset = (int64_t)i - low;
+
+		if (offset >= 0 && offset % stride == 0 && offset / stride < range->count)
+			continue;
+		memmove(array->items + kept * size, array->items + i * size, size);
+		kept++;
+	}
+	array->base.dispatch->memory -= (array->count - kept) * size;
+	array->count = kept;
+}
+
 static const struct xp_datum *set_range(struct xp_call *call, struct array *array,
 					const struct xp_range *range, const struct xp_datum *value)
 {
@@ -418,6 +506,10 @@ static const struct xp_datum *set_range(struct xp_call *call, struct array *arra
 		memcpy(array->items + start * size, block.items, block.count * size);
 		if (block.count < removed && resize(call, array, start + block.count + tail) < 0)
 			return NULL;
+		return xp_datum_none();
+	}
+	if (block.count == 0) {
+		delete_range(array, range);
 		return xp_datum_none();
 	}
 	if (block.count != (size_t)range->count)
@@ -560,8 +652,17 @@ static const struct xp_datum *array_value(struct xp_call *call, struct xp_refere
 static const struct xp_datum *array_repr(struct xp_call *call, struct xp_referent *referent)
 {
 	struct block block = whole((const struct array *)referent);
-	const struct xp_datum *value = block_listed(call, &block);
+	const struct xp_datum *parts[2] = {xp_datum_str_n(call->arena, &block.code->code, 1), NULL};
+	const struct xp_datum *value;
 
+	if (block.count > 0 && (block.code->sort == TEXT || block.code->sort == LETTER)) {
+		parts[1] = block_text(call, &block);
+		value = xp_datum_call(call->arena, "array", "array", 2, parts);
+	} else if (block.count > 0) {
+		value = block_listed(call, &block);
+	} else {
+		value = xp_datum_call(call->arena, "array", "array", 1, parts);
+	}
 	return value ? xp_python_repr(call, value) : NULL;
 }
 
@@ -569,7 +670,7 @@ static const struct xp_method methods[] = {XP_METHODS_ARRAY(XP_METHOD_ROW)};
 
 const struct xp_typeid xp_typeid_array = {
     .name = "Array",
-    .owner = "array",
+    .owner = "",
     .init = {.name = "Array",
 	     .style = XP_ARGS_PYTHON,
 	     .min = 2,

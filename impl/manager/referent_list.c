@@ -103,21 +103,23 @@ static const struct xp_datum *index_error(struct xp_call *call, const char *text
 	return xp_call_raisef(call, "IndexError", "%s", text);
 }
 
-/* An index into the list, negative ones from the end. Return: 0; -ERANGE outside; -EINVAL, raised. */
+/* An index into the list, negative ones from the end. Return: 0; -ENOENT outside; -errno, raised. */
 static int index_of(struct xp_call *call, const struct xp_datum *value, size_t count,
 		    size_t *ret_at)
 {
 	int64_t index;
 
-	if (xp_python_index(value, &index) < 0) {
+	int rc = xp_python_index_sized(call, value, "IndexError", &index);
+
+	if (rc == -EINVAL)
 		xp_call_raisef(call, "TypeError", "list indices must be integers or slices, not %s",
 			       xp_python_type(call->arena, value));
-		return -EINVAL;
-	}
+	if (rc < 0)
+		return rc;
 	if (index < 0)
 		index += (int64_t)count;
 	if (index < 0 || (uint64_t)index >= count)
-		return -ERANGE;
+		return -ENOENT;
 	*ret_at = (size_t)index;
 	return 0;
 }
@@ -148,7 +150,7 @@ static const struct xp_datum *list_getitem(struct xp_call *call)
 	}
 	int rc = index_of(call, call->args[0], list->count, &at);
 
-	if (rc == -ERANGE)
+	if (rc == -ENOENT)
 		return index_error(call, "list index out of range");
 	return rc < 0 ? NULL : item_at(list, at);
 }
@@ -160,7 +162,14 @@ static const struct xp_datum *set_slice(struct xp_call *call, struct list *list,
 	struct xp_datum_box **boxes;
 	size_t count;
 
-	if (xp_python_iterate(call, value, &items, &count) < 0)
+	int rc = xp_python_iterate(call, value, &items, &count);
+
+	if (rc == -EINVAL)
+		return xp_call_raisef(call, "TypeError",
+				      range->step == 1 || xp_call_python2(call)
+					  ? "can only assign an iterable"
+					  : "must assign iterable to extended slice");
+	if (rc < 0)
 		return NULL;
 	if (range->step != 1 && count != (size_t)range->count)
 		return xp_call_raisef(
@@ -203,7 +212,7 @@ static const struct xp_datum *list_setitem(struct xp_call *call)
 	}
 	int rc = index_of(call, call->args[0], list->count, &at);
 
-	if (rc == -ERANGE)
+	if (rc == -ENOENT)
 		return index_error(call, "list assignment index out of range");
 	if (rc < 0 || xp_call_keep(call, call->args[1], &box) < 0)
 		return NULL;
@@ -256,7 +265,7 @@ static const struct xp_datum *list_delitem(struct xp_call *call)
 	}
 	int rc = index_of(call, call->args[0], list->count, &at);
 
-	if (rc == -ERANGE)
+	if (rc == -ENOENT)
 		return index_error(call, "list assignment index out of range");
 	if (rc < 0 || splice(call, list, at, 1, NULL, 0) < 0)
 		return NULL;
@@ -527,12 +536,14 @@ static int repeats(struct xp_call *call, const struct list *list, size_t *ret_ti
 {
 	int64_t times;
 
-	if (xp_datum_to_int64(call->args[0], &times) == -EINVAL) {
+	int rc = xp_python_index_sized(call, call->args[0], "OverflowError", &times);
+
+	if (rc == -EINVAL)
 		xp_call_raisef(call, "TypeError", "'%s' object cannot be interpreted as an integer",
 			       xp_python_type(call->arena, call->args[0]));
-		return -EINVAL;
-	}
-	if (xp_python_index(call->args[0], &times) < 0 || times < 0)
+	if (rc < 0)
+		return rc;
+	if (times < 0)
 		times = 0;
 	if (times > 0 && list->count > 0 &&
 	    (uint64_t)times >
