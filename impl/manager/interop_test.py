@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """interop_test - xpmanager driven by stock CPython, and stock CPython's manager by our proxies.
 
-    interop_test.py clients  --xpmanager FILE   each interpreter, each typeid, over AF_UNIX and TCP
-    interop_test.py together --xpmanager FILE   all interpreters at the same time on the same objects
-    interop_test.py proxies  --probe FILE       our proxies against each interpreter's own manager
+    interop_test.py clients  --xpmanager FILE [MODEL]   each interpreter, each typeid, over AF_UNIX and TCP
+    interop_test.py together --xpmanager FILE [MODEL]   all interpreters at the same time on the same objects
+    interop_test.py proxies  --probe FILE               our proxies against each interpreter's own manager
 
 Interpreters: python3, and those that XP_PYTHONS lists (separated by colons or blanks). What is not there is
 counted as skipped. This file is its own client and server too, so it runs in 2.7 and in 3.6 and later.
@@ -335,14 +335,14 @@ def interpreters():
 class Manager(object):
     """xpmanager on a socket in a private directory and on a free port."""
 
-    def __init__(self, program):
+    def __init__(self, program, model):
         self.directory = tempfile.mkdtemp(prefix="xpshare-interop-")
         key = os.path.join(self.directory, "key")
         with open(os.open(key, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             file.write(KEY)
         ours, theirs = os.pipe()
         self.process = subprocess.Popen(
-            [program, "--quiet", "--allow-md5", "--authkey-file", key, "--ready-fd", str(theirs),
+            [program, "--server", model, "--quiet", "--allow-md5", "--authkey-file", key, "--ready-fd", str(theirs),
              "--listen", "unix:" + os.path.join(self.directory, "socket"), "--listen", "tcp:127.0.0.1:0"],
             pass_fds=[theirs])
         os.close(theirs)
@@ -367,11 +367,11 @@ def run(path, *args):
                           stderr=subprocess.PIPE, universal_newlines=True, timeout=PATIENCE)
 
 
-def test_clients(program):
+def test_clients(program, model="event"):
     found, missing = interpreters()
     failures = 0
     rows = []
-    with Manager(program) as manager:
+    with Manager(program, model) as manager:
         for version, path in found:
             for address in manager.addresses:
                 done = run(path, "client", address)
@@ -394,9 +394,9 @@ def test_clients(program):
     return 1 if failures else 0
 
 
-def test_together(program):
+def test_together(program, model="event"):
     found, missing = interpreters()
-    with Manager(program) as manager:
+    with Manager(program, model) as manager:
         ours = connect(manager.addresses[0])
         lock, counts, marks, items = ours.Lock(), ours.dict(n=0), ours.list(), ours.Queue()
         idents = [p._token.id for p in (lock, counts, marks, items)]
@@ -460,9 +460,9 @@ def main(args):
     if args[0] == "serve":
         return serve(args[1])
     tests = {"clients": test_clients, "together": test_together, "proxies": test_proxies}
-    if len(args) != 3 or args[0] not in tests or args[1] not in ("--xpmanager", "--probe"):
+    if not 3 <= len(args) <= 4 or args[0] not in tests or args[1] not in ("--xpmanager", "--probe"):
         sys.exit(__doc__)
-    return tests[args[0]](args[2])
+    return tests[args[0]](*args[2:])
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ enum {
 	OPTION_MEMORY,
 	OPTION_NOFILE,
 	OPTION_METHODS,
+	OPTION_SERVER,
 };
 
 static const struct argp_option argp_options[] = {
@@ -63,6 +64,8 @@ static const struct argp_option argp_options[] = {
      1},
     {"ready-fd", OPTION_READY, "FD", 0,
      "Once it listens write the addresses to FD, one a line, and close it", 2},
+    {"server", OPTION_SERVER, "MODEL", 0,
+     "event (one loop, default) or thread (a thread per connection, as CPython's)", 2},
     {"quiet", OPTION_QUIET, NULL, 0, "No lines on standard error but for failures", 2},
     {"methods", OPTION_METHODS, NULL, 0, "Print every typeid and its methods, and exit", 2},
     {"user-check", OPTION_USER, "WHO", 0,
@@ -201,6 +204,11 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 		break;
 	case OPTION_NOFILE:
 		settings->descriptors = number_option(state, "nofile", text, 1 << 30);
+		break;
+	case OPTION_SERVER:
+		if (strcmp(text, "event") != 0 && strcmp(text, "thread") != 0)
+			argp_error(state, "--server is event or thread, not '%s'", text);
+		options->model = !strcmp(text, "thread") ? XP_SERVER_THREAD : XP_SERVER_EVENT;
 		break;
 	case OPTION_METHODS:
 		settings->print_methods = true;

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static struct xp_manager *manager;
@@ -17,7 +18,13 @@ static struct xp_place place;
 
 static void start(void)
 {
-	cr_assert_eq(xp_manager_start(NULL, &manager), 0);
+	const char *model = getenv("XP_TEST_SERVER");
+	struct xp_server_options options = {0};
+
+	/* Each test runs with both servers. */
+	if (model && !strcmp(model, "thread"))
+		options.model = XP_SERVER_THREAD;
+	cr_assert_eq(xp_manager_start(&options, &manager), 0);
 	place.manager = manager;
 }
 
@@ -87,6 +94,7 @@ Test(proxy, an_exception_crosses_with_type_and_arguments)
 		     -EREMOTEIO);
 	cr_assert_str_eq(error.type, "RemoteError");
 	cr_assert_str_eq(error.text, "KeyError: 'no_such_method'");
+	xp_proxy_drop(dict);
 	cr_assert_eq(xp_proxy_create(manager, "no_such_type", 0, NULL, NULL, &dict, &error),
 		     -EREMOTEIO);
 	cr_assert_str_eq(error.text, "KeyError: 'no_such_type'");

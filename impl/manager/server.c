@@ -41,7 +41,8 @@ int xp_server_create(const struct xp_server_options *options, struct xp_server *
 
 int xp_server_run(struct xp_server *server)
 {
-	return xp_server_run_event(server);
+	return server->options.model == XP_SERVER_THREAD ? xp_server_run_thread(server)
+							 : xp_server_run_event(server);
 }
 
 void xp_server_stop(struct xp_server *server)

@@ -4,27 +4,24 @@
  *
  * Notification is edge-triggered: a stream that is not being read (its call is parked, or its peer does
  * not take the reply) costs nothing, and a request costs recv, send and its share of one epoll_wait.
- * Invariants: (1) A connection with unsent bytes or a parked call handles no further frame, so that what
- * one peer can make us keep is one request and one reply. (2) A connection is freed only between two
- * events (the list of the dead), so that nothing in the middle of a call loses its client. (3) Whatever
- * makes a stream handle frames again puts it into the list of the ready.
+ * Invariants: (1) A connection is freed only between two rounds (the list of the dead), so that nothing in
+ * the middle of a call loses its client. (2) Whatever makes a session handle frames again puts it into the
+ * list of the ready.
  */
 #include "xpshare/manager/server_internal.h"
 #include "xpshare/manager/timer.h"
 
 #include "xpshare/base/clock.h"
 #include "xpshare/base/io.h"
-#include "xpshare/rpc/frame.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define EVENTS_MAX     256
-#define ROUNDS_MAX     8  /* reads of one stream before the others have their turn */
-#define ACCEPTS_MAX    64 /* likewise, of a listener */
-#define PAUSE_NS       (100 * XP_NS_PER_MS) /* of a listener that can accept nothing */
-#define FRAMES_IN_TURN 64		    /* requests of one stream before the others */
+#define EVENTS_MAX  256
+#define ACCEPTS_MAX 64			 /* of a listener, before the clients have their turn */
+#define PAUSE_NS    (100 * XP_NS_PER_MS) /* of a listener that can accept nothing */
+#define FINISH_NS   (10 * XP_NS_PER_SEC) /* for a peer to take the last it is sent */
 
 /* What epoll hands back: the stop descriptor, a listener, or a connection. */
 enum source_kind { SOURCE_STOP, SOURCE_LISTENER, SOURCE_CONNECTION };
@@ -41,17 +38,12 @@ struct listening {
 
 struct connection {
 	struct source source;
-	bool readable; /* the socket may have bytes that nobody has read */
-	bool ended;    /* the peer has closed: after what it has sent, the end */
-	bool finished; /* close once everything is sent */
-	bool parked;   /* its call waits for a reply */
-	bool dead;     /* in the list of the dead */
-	bool ready;    /* in the list of the ready */
-	bool pending;  /* in the list of those in the handshake */
-	bool wants_write;
-	struct xp_client client;
-	struct xp_stream stream;
-	struct xp_timer timer;	 /* of a parked call */
+	bool listed_ready;
+	bool listed_dead;
+	bool pending; /* in the list of those in the handshake */
+	struct loop *loop;
+	struct xp_session session;
+	struct xp_timer timer;	 /* of a parked call, or of the last bytes */
 	struct connection *next; /* of the dead or the ready */
 	/* All connections of the loop; those in the handshake in the order of their arrival. */
 	struct connection *after;
@@ -79,40 +71,67 @@ struct loop {
 	char *scratch;
 };
 
-static struct connection *connection_of(struct xp_client *client)
+static struct connection *connection_of(struct xp_session *session)
 {
-	return (struct connection *)((char *)client - offsetof(struct connection, client));
+	return (struct connection *)((char *)session - offsetof(struct connection, session));
 }
 
-static struct loop *loop_of(struct connection *connection)
+/* ---- hooks of the sessions --------------------------------------------------------------------- */
+
+static void list_dead(struct loop *loop, struct connection *connection)
 {
-	return xp_server_loop(connection->client.dispatch);
+	connection->listed_dead = true;
+	connection->next = loop->dead;
+	loop->dead = connection;
 }
 
-/* ---- lists ------------------------------------------------------------------------------------- */
-
-static void mark_dead(struct loop *loop, struct connection *connection)
+static void on_dead(struct xp_session *session)
 {
-	if (connection->dead)
+	struct connection *connection = connection_of(session);
+
+	/* In the list of the ready it is found dead. */
+	if (!connection->listed_ready && !connection->listed_dead)
+		list_dead(connection->loop, connection);
+}
+
+static void on_ready(struct xp_session *session)
+{
+	struct connection *connection = connection_of(session);
+
+	if (connection->listed_ready || connection->listed_dead)
 		return;
-	connection->dead = true;
-	if (!connection->ready) {
-		connection->next = loop->dead;
-		loop->dead = connection;
-	} /* else it is found dead in the list of the ready */
+	connection->listed_ready = true;
+	connection->next = connection->loop->ready;
+	connection->loop->ready = connection;
 }
 
-static void mark_ready(struct loop *loop, struct connection *connection)
+static int watch(struct connection *connection, int operation, bool write)
 {
-	if (connection->dead || connection->ready)
-		return;
-	connection->ready = true;
-	connection->next = loop->ready;
-	loop->ready = connection;
+	struct epoll_event event = {
+	    .events = EPOLLIN | EPOLLRDHUP | EPOLLET | (write ? (unsigned)EPOLLOUT : 0u),
+	    .data.ptr = connection,
+	};
+
+	return epoll_ctl(connection->loop->epoll, operation, connection->session.stream.fd,
+			 &event) < 0
+		   ? -errno
+		   : 0;
 }
 
-static void leave_handshake(struct loop *loop, struct connection *connection)
+static int on_want_write(struct xp_session *session, bool on)
 {
+	return watch(connection_of(session), EPOLL_CTL_MOD, on);
+}
+
+static const struct xp_session_hooks hooks = {
+    .want_write = on_want_write, .ready = on_ready, .dead = on_dead};
+
+/* ---- connections ------------------------------------------------------------------------------- */
+
+static void leave_handshake(struct connection *connection)
+{
+	struct loop *loop = connection->loop;
+
 	if (!connection->pending)
 		return;
 	connection->pending = false;
@@ -121,8 +140,10 @@ static void leave_handshake(struct loop *loop, struct connection *connection)
 	*(connection->younger ? &connection->younger->older : &loop->youngest) = connection->older;
 }
 
-static void enter_handshake(struct loop *loop, struct connection *connection)
+static void enter_handshake(struct connection *connection)
 {
+	struct loop *loop = connection->loop;
+
 	connection->pending = true;
 	connection->handshake_deadline = loop->now + loop->server->options.handshake_ns;
 	connection->older = loop->youngest;
@@ -131,228 +152,56 @@ static void enter_handshake(struct loop *loop, struct connection *connection)
 	loop->pending++;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
-
-static int watch(struct loop *loop, struct connection *connection, int operation, bool write)
+static void arm(struct connection *connection, int64_t deadline)
 {
-	struct epoll_event event = {
-	    .events = EPOLLIN | EPOLLRDHUP | EPOLLET | (write ? (unsigned)EPOLLOUT : 0u),
-	    .data.ptr = connection,
-	};
-
-	connection->wants_write = write;
-	return epoll_ctl(loop->epoll, operation, connection->stream.fd, &event) < 0 ? -errno : 0;
+	if (deadline != XP_NEVER &&
+	    xp_timers_set(&connection->loop->timers, &connection->timer, deadline) < 0)
+		xp_session_kill(&connection->session);
 }
 
-static int connection_send(struct xp_client *client, struct iovec *parts, int count)
+/* Go on with it, then see what it waits for. */
+static void connection_run(struct connection *connection)
 {
-	struct connection *connection = connection_of(client);
-	struct loop *loop = loop_of(connection);
-	int rc;
+	struct xp_session *session = &connection->session;
 
-	if (connection->dead)
-		return -EPIPE;
-	rc = xp_stream_send(&connection->stream, parts, count);
-	if (rc == -ENOMEM)
-		xp_gate_log(&loop->server->gate, XP_GATE_MEMORY,
-			    "closed a connection: its reply exceeds the memory that is left");
-	if (rc == 0 && xp_stream_unsent(&connection->stream) > 0 && !connection->wants_write)
-		rc = watch(loop, connection, EPOLL_CTL_MOD, true);
-	if (rc < 0)
-		mark_dead(loop, connection);
-	/* A reply to a parked call: the frames behind it may be handled. */
-	if (connection->parked) {
-		connection->parked = false;
-		mark_ready(loop, connection);
-	}
-	return rc;
-}
-
-static bool connection_alive(struct xp_client *client)
-{
-	const struct connection *connection = connection_of(client);
-
-	return !connection->dead && xp_stream_is_open(&connection->stream);
-}
-
-static const struct xp_client_ops connection_ops = {
-    .send = connection_send,
-    .alive = connection_alive,
-};
-
-static void connection_flush(struct loop *loop, struct connection *connection)
-{
-	int rc = xp_stream_flush(&connection->stream);
-
-	if (rc == -EAGAIN)
+	xp_session_run(session, connection->loop->scratch);
+	if (connection->pending && !xp_session_is_new(session))
+		leave_handshake(connection);
+	if (session->dead)
 		return;
-	if (rc == 0 && connection->finished)
-		rc = -EPIPE;
-	if (rc == 0)
-		rc = watch(loop, connection, EPOLL_CTL_MOD, false);
-	if (rc < 0) {
-		mark_dead(loop, connection);
-		return;
-	}
-	/* The edge of what came meanwhile may have been spent: look. */
-	connection->readable = true;
-	mark_ready(loop, connection);
+	if (session->parked)
+		arm(connection, session->client.waiter.deadline);
+	else if (session->finished)
+		arm(connection, xp_clock_ns() + FINISH_NS);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
-
-static bool may_handle(const struct connection *connection)
+static void connection_event(struct connection *connection, unsigned events)
 {
-	return !connection->dead && !connection->finished &&
-	       !xp_client_parked(&connection->client) && xp_stream_unsent(&connection->stream) == 0;
-}
+	struct xp_session *session = &connection->session;
 
-static void arm(struct loop *loop, struct connection *connection)
-{
-	int64_t deadline = connection->client.waiter.deadline;
-
-	if (deadline == XP_NEVER)
-		return;
-	if (xp_timers_set(&loop->timers, &connection->timer, deadline) < 0)
-		mark_dead(loop, connection);
-}
-
-/* One frame of @connection. Return: whether the next may be handled. */
-static bool handle_frame(struct loop *loop, struct connection *connection, char *payload,
-			 size_t size)
-{
-	int rc = xp_client_frame(&connection->client, payload, size);
-
-	if (connection->pending && connection->client.state >= XP_CLIENT_SERVING)
-		leave_handshake(loop, connection);
-	if (rc == XP_CLIENT_PARKED) {
-		connection->parked = true;
-		arm(loop, connection);
-		/* It asked, and left without waiting for the answer. */
-		if (connection->ended)
-			mark_dead(loop, connection);
-		return false;
-	}
-	if (rc == XP_CLIENT_DONE) {
-		connection->finished = true;
-		if (xp_stream_unsent(&connection->stream) == 0)
-			mark_dead(loop, connection);
-		return false;
-	}
-	if (rc < 0)
-		mark_dead(loop, connection);
-	return may_handle(connection);
-}
-
-static void refuse_frame(struct loop *loop, struct connection *connection, int error, size_t size)
-{
-	if (error == -EMSGSIZE) {
-		xp_gate_log(&loop->server->gate, XP_GATE_FRAME,
-			    "closed a connection: it announced a frame of %zu bytes", size);
-		if (xp_client_refuse_size(&connection->client, size) == 0 &&
-		    xp_stream_unsent(&connection->stream) > 0) {
-			connection->finished = true;
-			return;
-		}
-	}
-	mark_dead(loop, connection);
-}
-
-/* Handle the whole frames in @data and keep the rest. */
-static void handle_data(struct loop *loop, struct connection *connection, char *data, size_t size)
-{
-	size_t expected = 0;
-	int frames = 0;
-	bool more = may_handle(connection);
-
-	while (more && size > 0) {
-		size_t header;
-		size_t payload;
-		int rc = xp_frame_parse(data, size, xp_client_limit(&connection->client), &header,
-					&payload);
-
-		if (rc < 0) {
-			refuse_frame(loop, connection, rc, payload);
-			return;
-		}
-		if (rc == 0) {
-			expected = header ? header + payload : 0;
-			break;
-		}
-		if (++frames > FRAMES_IN_TURN) {
-			mark_ready(loop, connection);
-			break;
-		}
-		more = handle_frame(loop, connection, data + header, payload);
-		data += header + payload;
-		size -= header + payload;
-	}
-	if (!connection->dead && xp_stream_keep(&connection->stream, data, size, expected) < 0) {
-		xp_gate_log(&loop->server->gate, XP_GATE_MEMORY,
-			    "closed a connection: its request exceeds the memory that is left");
-		mark_dead(loop, connection);
-	}
-}
-
-/* Go on with @connection as far as it goes without waiting. */
-static void connection_run(struct loop *loop, struct connection *connection)
-{
-	size_t size;
-	char *data;
-
-	if (!may_handle(connection))
-		return;
-	data = xp_stream_pending(&connection->stream, &size);
-	if (size > 0)
-		handle_data(loop, connection, data, size);
-	for (int round = 0; connection->readable && may_handle(connection); round++) {
-		bool drained = false;
-
-		if (round == ROUNDS_MAX) {
-			mark_ready(loop, connection);
-			return;
-		}
-		int rc =
-		    xp_stream_receive(&connection->stream, loop->scratch, &data, &size, &drained);
-
-		if (rc == -EAGAIN) {
-			connection->readable = false;
-			return;
-		}
-		if (rc < 0) {
-			mark_dead(loop, connection);
-			return;
-		}
-		/* After a short read nothing is left, and what comes later is a new edge; but the end of
-		 * the stream may have been announced already. */
-		if (drained && !connection->ended)
-			connection->readable = false;
-		handle_data(loop, connection, data, size);
-	}
-}
-
-static void connection_event(struct loop *loop, struct connection *connection, unsigned events)
-{
-	if (connection->dead)
-		return;
-	if (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) {
-		connection->ended = true;
-		connection->readable = true;
-		/* A client that is gone takes back its parked call, and nothing else (SPEC X3). */
-		if (xp_client_parked(&connection->client) || events & EPOLLERR) {
-			mark_dead(loop, connection);
-			return;
-		}
-	}
-	if (events & EPOLLOUT && xp_stream_unsent(&connection->stream) > 0)
-		connection_flush(loop, connection);
+	if (events & EPOLLOUT)
+		xp_session_flush(session);
 	if (events & EPOLLIN)
-		connection->readable = true;
-	if (connection->ended && xp_stream_unsent(&connection->stream) > 0) {
-		mark_dead(loop, connection);
-		return;
-	}
-	connection_run(loop, connection);
+		session->readable = true;
+	if (events & EPOLLERR)
+		xp_session_kill(session);
+	else if (events & (EPOLLHUP | EPOLLRDHUP))
+		xp_session_hang_up(session);
+	if (!session->dead)
+		connection_run(connection);
+}
+
+static void connection_free(struct connection *connection)
+{
+	struct loop *loop = connection->loop;
+
+	leave_handshake(connection);
+	xp_timers_cancel(&loop->timers, &connection->timer);
+	*connection->link = connection->after;
+	if (connection->after)
+		connection->after->link = connection->link;
+	xp_session_end(&connection->session);
+	free(connection);
 }
 
 /* ---- accepting --------------------------------------------------------------------------------- */
@@ -372,16 +221,14 @@ static void watch_listeners(struct loop *loop, bool on)
 
 static int connection_start(struct loop *loop, const struct xp_listener *listener, int fd)
 {
-	struct xp_dispatch *dispatch = &loop->server->dispatch;
 	struct connection *connection = calloc(1, sizeof(*connection));
 
 	if (!connection)
 		return -ENOMEM;
 	connection->source.kind = SOURCE_CONNECTION;
-	xp_stream_init(&connection->stream, fd, listener->tcp, &dispatch->memory,
-		       dispatch->limits.memory);
-	connection->client.dispatch = dispatch;
-	if (watch(loop, connection, EPOLL_CTL_ADD, false) < 0) {
+	connection->loop = loop;
+	connection->session.stream.fd = fd;
+	if (watch(connection, EPOLL_CTL_ADD, false) < 0) {
 		free(connection);
 		return -ENOMEM;
 	}
@@ -390,10 +237,9 @@ static int connection_start(struct loop *loop, const struct xp_listener *listene
 	if (loop->all)
 		loop->all->link = &connection->after;
 	loop->all = connection;
-	enter_handshake(loop, connection);
-	if (xp_client_start(&connection->client, dispatch, &connection_ops, listener->datum,
-			    listener->digests) < 0)
-		mark_dead(loop, connection);
+	enter_handshake(connection);
+	xp_session_start(&connection->session, &loop->server->gate, &loop->server->dispatch, &hooks,
+			 listener, fd);
 	return 0;
 }
 
@@ -404,8 +250,8 @@ static void give_up_oldest(struct loop *loop)
 	xp_gate_log(&loop->server->gate, XP_GATE_PENDING,
 		    "gave up the oldest of %u connections in the handshake", loop->pending);
 	loop->server->dispatch.stats.denied++;
-	leave_handshake(loop, oldest);
-	mark_dead(loop, oldest);
+	leave_handshake(oldest);
+	xp_session_kill(&oldest->session);
 }
 
 static void accept_some(struct loop *loop, const struct xp_listener *listener)
@@ -446,21 +292,6 @@ static void accept_waiting(struct loop *loop)
 
 /* ---- the loop ---------------------------------------------------------------------------------- */
 
-static void connection_free(struct loop *loop, struct connection *connection)
-{
-	leave_handshake(loop, connection);
-	xp_timers_cancel(&loop->timers, &connection->timer);
-	*connection->link = connection->after;
-	if (connection->after)
-		connection->after->link = connection->link;
-	xp_client_end(&connection->client);
-	xp_stream_close(&connection->stream);
-	free(connection);
-	xp_gate_left(&loop->server->gate);
-	if (loop->paused_until)
-		watch_listeners(loop, true);
-}
-
 static void bury(struct loop *loop)
 {
 	while (loop->dead) {
@@ -468,7 +299,9 @@ static void bury(struct loop *loop)
 
 		/* Its end may wake or kill others, which join the lists. */
 		loop->dead = connection->next;
-		connection_free(loop, connection);
+		connection_free(connection);
+		if (loop->paused_until)
+			watch_listeners(loop, true);
 	}
 }
 
@@ -483,15 +316,14 @@ static void run_ready(struct loop *loop)
 		struct connection *connection = ready;
 
 		ready = connection->next;
-		connection->ready = false;
-		if (connection->dead) {
-			connection->next = loop->dead;
-			loop->dead = connection;
+		connection->listed_ready = false;
+		if (connection->session.dead) {
+			list_dead(loop, connection);
 			continue;
 		}
-		if (!xp_client_parked(&connection->client))
+		if (!connection->session.parked)
 			xp_timers_cancel(&loop->timers, &connection->timer);
-		connection_run(loop, connection);
+		connection_run(connection);
 	}
 }
 
@@ -503,17 +335,18 @@ static void expire(struct loop *loop)
 		struct connection *connection =
 		    (struct connection *)((char *)timer - offsetof(struct connection, timer));
 
+		struct xp_session *session = &connection->session;
+
 		xp_timers_cancel(&loop->timers, timer);
-		if (connection->dead || !xp_client_parked(&connection->client))
+		if (session->finished)
+			xp_session_kill(session);
+		if (session->dead || !session->parked)
 			continue;
 		/* A call that was moved to another list meanwhile may have another deadline. */
-		if (connection->client.waiter.deadline > loop->now) {
-			arm(loop, connection);
-			continue;
-		}
-		xp_client_expire(&connection->client);
-		if (xp_client_parked(&connection->client))
-			arm(loop, connection);
+		if (session->client.waiter.deadline <= loop->now)
+			xp_client_expire(&session->client);
+		if (session->parked)
+			arm(connection, session->client.waiter.deadline);
 	}
 	while (loop->oldest && loop->oldest->handshake_deadline <= loop->now) {
 		struct connection *connection = loop->oldest;
@@ -521,8 +354,8 @@ static void expire(struct loop *loop)
 		xp_gate_log(&loop->server->gate, XP_GATE_HANDSHAKE,
 			    "closed a connection that was too slow in the handshake");
 		loop->server->dispatch.stats.denied++;
-		leave_handshake(loop, connection);
-		mark_dead(loop, connection);
+		leave_handshake(connection);
+		xp_session_kill(&connection->session);
 	}
 	if (loop->paused_until && loop->paused_until <= loop->now)
 		watch_listeners(loop, true);
@@ -577,8 +410,7 @@ static int loop_round(struct loop *loop, bool *ret_stop)
 			loop->accepting = true;
 			break;
 		case SOURCE_CONNECTION:
-			connection_event(loop, (struct connection *)(void *)source,
-					 events[i].events);
+			connection_event((struct connection *)(void *)source, events[i].events);
 			break;
 		}
 	}
@@ -605,7 +437,7 @@ static void drain(struct loop *loop)
 
 		bury(loop);
 		for (struct connection *each = loop->all; each; each = each->after) {
-			if (!each->dead && xp_stream_unsent(&each->stream) > 0)
+			if (!each->session.dead && xp_stream_unsent(&each->session.stream) > 0)
 				left = true;
 		}
 		int64_t now = xp_clock_ns();
@@ -618,12 +450,13 @@ static void drain(struct loop *loop)
 		for (int i = 0; i < count; i++) {
 			struct connection *connection = events[i].data.ptr;
 
-			if (connection->source.kind != SOURCE_CONNECTION || connection->dead)
+			if (connection->source.kind != SOURCE_CONNECTION ||
+			    connection->session.dead)
 				continue;
 			if (events[i].events & (EPOLLERR | EPOLLHUP))
-				mark_dead(loop, connection);
-			else if (xp_stream_flush(&connection->stream) != -EAGAIN)
-				mark_dead(loop, connection);
+				xp_session_kill(&connection->session);
+			else
+				xp_session_flush(&connection->session);
 		}
 	}
 }
@@ -658,7 +491,7 @@ static int loop_init(struct loop *loop, struct xp_server *server)
 static void loop_fini(struct loop *loop)
 {
 	for (struct connection *each = loop->all; each; each = each->after)
-		mark_dead(loop, each);
+		xp_session_kill(&each->session);
 	while (loop->ready)
 		run_ready(loop);
 	bury(loop);
@@ -674,7 +507,6 @@ int xp_server_run_event(struct xp_server *server)
 	bool stop = false;
 	int rc = loop_init(&loop, server);
 
-	server->loop = &loop;
 	while (rc == 0 && !stop)
 		rc = loop_round(&loop, &stop);
 	loop.paused_until = 0;
@@ -683,6 +515,5 @@ int xp_server_run_event(struct xp_server *server)
 		drain(&loop);
 	}
 	loop_fini(&loop);
-	server->loop = NULL;
 	return rc;
 }

@@ -19,9 +19,20 @@
 static struct xp_manager *manager;
 static struct xp_proxy *witness; /* an honest client's object */
 
+/* The variable chooses the server: each test runs with both. */
+static struct xp_server_options chosen(struct xp_server_options options)
+{
+	const char *model = getenv("XP_TEST_SERVER");
+
+	options.model = model && !strcmp(model, "thread") ? XP_SERVER_THREAD : XP_SERVER_EVENT;
+	return options;
+}
+
 static void start_with(const struct xp_server_options *options)
 {
-	cr_assert_eq(xp_manager_start(options, &manager), 0);
+	struct xp_server_options both = chosen(*options);
+
+	cr_assert_eq(xp_manager_start(&both, &manager), 0);
 	cr_assert_eq(xp_proxy_create(manager, "Event", 0, NULL, NULL, &witness, NULL), 0);
 }
 
@@ -40,7 +51,7 @@ static void stop(void)
 
 static void start(void)
 {
-	start_with(NULL);
+	start_with(&(struct xp_server_options){0});
 }
 
 TestSuite(server, .timeout = 120);
@@ -331,6 +342,8 @@ Test(server, wrong_arguments_are_the_callers_error, .init = start, .fini = stop)
 	cr_assert_eq(xp_proxy_call(queue, "put", 4, args, NULL, NULL, &error), -EREMOTEIO);
 	cr_assert_str_eq(error.text,
 			 "Queue.put() takes from 2 to 4 positional arguments but 5 were given");
+	xp_proxy_drop(queue);
+	xp_proxy_drop(list);
 	cr_assert_eq(xp_proxy_create(
 			 manager, "Semaphore", 1,
 			 (const struct xp_datum *[]){xp_datum_int(xp_manager_arena(manager), -1)},
