@@ -62,8 +62,8 @@ static int become_worker(void *arg)
 	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
 	if (dup2(launch->in, STDIN_FILENO) >= 0 && dup2(launch->out, STDOUT_FILENO) >= 0 &&
 	    dup2(launch->errors, STDERR_FILENO) >= 0) {
-		if (launch->plan->env)
-			putenv((char *)(uintptr_t)launch->plan->env);
+		for (int i = 0; i < 2 && launch->plan->env[i]; i++)
+			putenv((char *)(uintptr_t)launch->plan->env[i]);
 		if (launch->plan->traced)
 			ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 		execv(launch->plan->argv[0], (char *const *)(uintptr_t)launch->plan->argv);
@@ -220,20 +220,20 @@ static int explain_error(struct xg_arm *arm, const char *text)
 	return fail(arm, -EPIPE, "the %s says: %.180s", arm->label, text);
 }
 
-static int await_ready(struct xg_arm *arm, const struct xg_arm_plan *plan)
+int xg_arm_await(struct xg_arm *arm, const char *case_name, int64_t timeout_ns)
 {
 	char line[XG_ARM_LINE_MAX];
 
-	int rc = read_line(arm, plan->timeout_ns, line);
+	int rc = read_line(arm, timeout_ns, line);
 	if (rc < 0)
 		return rc;
 	if (strncmp(line, "error ", 6) == 0)
 		return explain_error(arm, line + 6);
-	if (strncmp(line, "ready ", 6) != 0 || strcmp(line + 6, plan->case_name) != 0)
+	if (strncmp(line, "ready ", 6) != 0 || strcmp(line + 6, case_name) != 0)
 		return fail(arm, -EPROTO,
 			    "the %s speaks another protocol: expected \"ready %.60s\", "
 			    "got \"%.60s\"",
-			    arm->label, plan->case_name, line);
+			    arm->label, case_name, line);
 	return 0;
 }
 
@@ -268,13 +268,13 @@ int xg_arm_start(struct xg_arm *arm, const struct xg_arm_plan *plan)
 	arm->group = arm->child.pid;
 	setpgid(arm->child.pid, arm->child.pid); /* whoever of the two comes first */
 
-	/* Under tracing the exec stops the child, and the tracer goes on from there. */
+	/* A successful exec closes the other end. */
 	int error = 0;
-	if (!plan->traced && read(failed[0], &error, sizeof(error)) == (ssize_t)sizeof(error))
+	if (read(failed[0], &error, sizeof(error)) == (ssize_t)sizeof(error))
 		rc = fail(arm, -error, "cannot run %.120s: %s", plan->argv[0], strerror(error));
 	xp_io_close(failed[0]);
 	if (rc == 0 && plan->case_name)
-		rc = await_ready(arm, plan);
+		rc = xg_arm_await(arm, plan->case_name, plan->timeout_ns);
 	if (rc < 0)
 		xg_arm_kill(arm);
 	return rc;
@@ -327,7 +327,7 @@ int xg_arm_run(struct xg_arm *arm, uint64_t iterations, int64_t timeout_ns, doub
 	return rc < 0 ? rc : xg_arm_answer(arm, iterations, timeout_ns, ret_ns);
 }
 
-int xg_arm_stop(struct xg_arm *arm, int64_t timeout_ns)
+int xg_arm_end(struct xg_arm *arm, int64_t timeout_ns)
 {
 	struct timespec deadline = xp_deadline_after(timeout_ns);
 	int status = 0;
@@ -349,6 +349,12 @@ int xg_arm_stop(struct xg_arm *arm, int64_t timeout_ns)
 				  words);
 		}
 	}
+	return rc;
+}
+
+int xg_arm_stop(struct xg_arm *arm, int64_t timeout_ns)
+{
+	int rc = xg_arm_end(arm, timeout_ns);
 	xg_arm_kill(arm);
 	return rc;
 }

@@ -46,15 +46,16 @@ struct xg_arm {
 /**
  * struct xg_arm_plan - How to start one.
  * @argv:       NULL-terminated; argv[0] is the path of the program.
- * @env:        One more environment entry, "NAME=VALUE", or NULL.
+ * @env:        More environment entries, "NAME=VALUE"; unused ones are NULL.
  * @label:      "baseline", "candidate": named in errors.
  * @case_name:  What the worker must say it is ready for; NULL does not wait for "ready".
  * @timeout_ns: For "ready" and for the end after "quit".
- * @traced:     The worker asks to be traced by this thread and stops at its exec.
+ * @traced:     The worker asks to be traced by this thread and stops after its exec. Then
+ *              @case_name is NULL: only the tracer can let it become ready.
  */
 struct xg_arm_plan {
 	const char *const *argv;
-	const char *env;
+	const char *env[2];
 	const char *label;
 	const char *case_name;
 	int64_t timeout_ns;
@@ -71,6 +72,9 @@ XP_MUST_CHECK int xg_arm_adopt(void);
  *         left behind on failure, and why is set.
  */
 XP_MUST_CHECK int xg_arm_start(struct xg_arm *arm, const struct xg_arm_plan *plan);
+
+/** xg_arm_await() - Wait until it is ready for @case_name, where xg_arm_start() did not. */
+XP_MUST_CHECK int xg_arm_await(struct xg_arm *arm, const char *case_name, int64_t timeout_ns);
 
 /**
  * xg_arm_run() - Let it do @iterations operations.
@@ -90,6 +94,10 @@ bool xg_arm_answered(struct xg_arm *arm);
 /** xg_arm_answer() - Wait for the answer to xg_arm_ask(). Return: as xg_arm_run(). */
 XP_MUST_CHECK int xg_arm_answer(struct xg_arm *arm, uint64_t iterations, int64_t timeout_ns,
 				double *ret_ns);
+
+/** xg_arm_end() - Ask it to quit and wait for its end, but keep what it wrote to standard error;
+ * xg_arm_kill() follows. As xg_arm_stop(). */
+XP_MUST_CHECK int xg_arm_end(struct xg_arm *arm, int64_t timeout_ns);
 
 /** xg_arm_stop() - Ask it to quit, wait for its end, and sweep up. -EPIPE where its status is not
  * 0, -ETIMEDOUT where it had to be killed. */

@@ -2,15 +2,23 @@
 /* xpgate compare, judge and list. */
 #include "gate/command.h"
 
+#include "gate/count.h"
 #include "gate/fingerprint.h"
 #include "gate/judge.h"
 #include "gate/report.h"
 #include "gate/stop.h"
+#include "xpshare/base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* The share of the budget that counting may take, before timing takes the rest. */
+#define COUNT_SHARE 0.4
+
+enum counted { COUNTED_TOO, COUNTED_NOT, COUNTED_ONLY };
+
 struct compare {
+	enum counted counted;
 	struct xg_measuring measuring;
 	struct xg_outputs outputs;
 	const char *baseline;
@@ -19,11 +27,13 @@ struct compare {
 	size_t name_count;
 };
 
-enum compare_key { BASELINE = 'b', CANDIDATE = 'c' };
+enum compare_key { BASELINE = 'b', CANDIDATE = 'c', COUNTED = 0x700 };
 
 static const struct argp_option compare_options[] = {
     {"baseline", BASELINE, "BUILD", 0, "Folder of the build to compare with", 0},
     {"candidate", CANDIDATE, "BUILD", 0, "Folder of the build that is judged", 0},
+    {"counted", COUNTED, "yes|no|only", 0, "Compare the counted costs: too, not, or nothing else",
+     0},
     {0},
 };
 
@@ -42,6 +52,16 @@ static error_t parse_compare(int key, char *text, struct argp_state *state)
 	case CANDIDATE:
 		compare->candidate = text;
 		return 0;
+	case COUNTED:
+		if (strcmp(text, "yes") == 0)
+			compare->counted = COUNTED_TOO;
+		else if (strcmp(text, "no") == 0)
+			compare->counted = COUNTED_NOT;
+		else if (strcmp(text, "only") == 0)
+			compare->counted = COUNTED_ONLY;
+		else
+			argp_error(state, "--counted is yes, no or only, not '%s'", text);
+		return 0;
 	case ARGP_KEY_ARG:
 		compare->names[compare->name_count++] = text;
 		return 0;
@@ -52,6 +72,27 @@ static error_t parse_compare(int key, char *text, struct argp_state *state)
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
+}
+
+/* Counts first: they are exact, and what they leave of the budget is for timing. */
+static int measure(enum counted counted, struct xg_run *run, struct xg_plan *plan)
+{
+	int64_t began_ns = xp_clock_ns();
+	double share = counted == COUNTED_ONLY ? 1 : COUNT_SHARE;
+	int rc = 0;
+
+	xg_run_begin(run);
+	if (counted != COUNTED_NOT)
+		rc = xg_count_run(run, plan, began_ns + (int64_t)(share * plan->budget_s * 1e9));
+	double counted_s = (double)(xp_clock_ns() - began_ns) / 1e9;
+	plan->budget_s -= counted_s;
+	if (rc == 0 && counted != COUNTED_ONLY)
+		rc = xg_experiment(run, plan);
+	run->seconds = (double)(xp_clock_ns() - began_ns) / 1e9;
+	if (counted == COUNTED_ONLY)
+		run->complete = rc == 0;
+	run->interrupted = run->interrupted || rc == -ECANCELED;
+	return rc == -ECANCELED ? 0 : rc;
 }
 
 static enum xg_exit compare_builds(struct compare *compare, struct xg_run *run,
@@ -80,7 +121,7 @@ static enum xg_exit compare_builds(struct compare *compare, struct xg_run *run,
 	if (!run->command || !run->baseline || !run->candidate || !run->machine)
 		rc = -ENOMEM;
 	if (rc == 0)
-		rc = xg_experiment(run, &plan);
+		rc = measure(compare->counted, run, &plan);
 	if (rc == 0)
 		rc = xg_judge_run(run, compare->measuring.strict);
 	xg_progress_clear();

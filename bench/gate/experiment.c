@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* An idle arm may use so much of a CPU, and so much in each slice for going to sleep when the other
  * begins. Little: on a busy machine even one that spins gets only a part of a CPU. */
@@ -514,11 +513,9 @@ int xg_experiment(struct xg_run *run, const struct xg_plan *plan)
 	struct bench bench = {
 	    .run = run, .plan = plan, .random = {run->seed}, .began_ns = xp_clock_ns()};
 	double all[2], stolen[2];
-	time_t now = time(NULL);
-	struct tm utc;
 	int rc = -ENOMEM;
 
-	strftime(run->started, sizeof(run->started), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+	xg_run_begin(run);
 	read_steal(&all[0], &stolen[0]);
 	bench.wanted = calloc(run->case_count, sizeof(*bench.wanted));
 	bench.launch_s = calloc(run->case_count, sizeof(*bench.launch_s));

@@ -282,13 +282,29 @@ int xg_plot_ecdf(const struct xg_case *tested, FILE *file)
 	ticks_left(file, &y, x.from, x.to, " %", 100);
 	ecdf_line(file, &x, &y, values, count, BASELINE_COLOUR, "none");
 	ecdf_line(file, &x, &y, values + count, count, CANDIDATE_COLOUR, "6 3");
-	snprintf(text, sizeof(text), "%s per operation; baseline solid, candidate dashed", unit);
+	snprintf(text, sizeof(text), "%s per operation; dashed: candidate", unit);
 	label(file, (x.from + x.to) / 2, y.from + 34, "middle", text);
 	snprintf(text, sizeof(text), "share of slices; n = %zu of each arm", count);
 	label(file, x.from, y.to - 10, "start", text);
 	fputs("</svg>\n", file);
 	free(values);
 	return 0;
+}
+
+/* What 95 of 100 pairs changed by at most, in percent. */
+static double usual_reach(const struct xg_case *tested)
+{
+	double *values = malloc((tested->pair_count + 1) * sizeof(*values)), reach = 0;
+
+	for (size_t i = 0; values && i < tested->pair_count; i++)
+		values[i] = fabs(
+		    xg_percent(log(tested->pairs[i].candidate_ns / tested->pairs[i].baseline_ns)));
+	if (values && tested->pair_count > 0) {
+		xg_sort(values, tested->pair_count);
+		reach = xg_quantile(values, tested->pair_count, 0.95);
+	}
+	free(values);
+	return fmin(reach, 200);
 }
 
 void xg_plot_drift(const struct xg_run *run, const struct xg_case *tested, FILE *file)
@@ -299,8 +315,7 @@ void xg_plot_drift(const struct xg_run *run, const struct xg_case *tested, FILE 
 
 	for (size_t i = 0; i < tested->pair_count; i++)
 		x.high = fmax(x.high, tested->pairs[i].at_s + 0.1);
-	reach = fmax(reach, fabs(xg_percent(tested->estimate.upper)) * 1.3);
-	reach = fmax(reach, fabs(xg_percent(tested->estimate.lower)) * 1.3);
+	reach = fmax(reach, usual_reach(tested));
 	y.low = -reach;
 	y.high = reach;
 	snprintf(title, sizeof(title), "%s: change of each pair over the run, %u launches",

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
 const char *xg_verdict_word(enum xg_verdict verdict)
 {
@@ -47,6 +48,16 @@ int xg_run_init(struct xg_run *run, size_t case_count)
 		return -ENOMEM;
 	run->case_count = case_count;
 	return 0;
+}
+
+void xg_run_begin(struct xg_run *run)
+{
+	time_t now = time(NULL);
+	struct tm utc;
+
+	if (!run->started[0])
+		strftime(run->started, sizeof(run->started), "%Y-%m-%dT%H:%M:%SZ",
+			 gmtime_r(&now, &utc));
 }
 
 void xg_run_fini(struct xg_run *run)

@@ -170,6 +170,9 @@ double xg_percent(double log_ratio);
 /** xg_run_init() - An empty run with room for @case_count cases. Return: 0, -ENOMEM. */
 XP_MUST_CHECK int xg_run_init(struct xg_run *run, size_t case_count);
 
+/** xg_run_begin() - Note the time of day, once. */
+void xg_run_begin(struct xg_run *run);
+
 /** xg_run_fini() - Free what @run owns; accepts a zeroed one. */
 void xg_run_fini(struct xg_run *run);
 
