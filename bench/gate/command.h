@@ -21,6 +21,7 @@ enum xg_exit xg_command_judge(int argc, char **argv);
 enum xg_exit xg_command_list(int argc, char **argv);
 enum xg_exit xg_command_selftest(int argc, char **argv);
 enum xg_exit xg_command_baseline(int argc, char **argv);
+enum xg_exit xg_command_against(int argc, char **argv);
 enum xg_exit xg_command_export(int argc, char **argv);
 
 /** xg_complain() - "xpgate: ..." on standard error, one line. Return: @status. */

@@ -7,6 +7,7 @@
 #include "gate/judge.h"
 #include "gate/report.h"
 #include "gate/stop.h"
+#include "gate/stored.h"
 #include "xpshare/base/clock.h"
 
 #include <stdlib.h>
@@ -23,15 +24,17 @@ struct compare {
 	struct xg_outputs outputs;
 	const char *baseline;
 	const char *candidate;
+	const char *history;
 	const char **names;
 	size_t name_count;
 };
 
-enum compare_key { BASELINE = 'b', CANDIDATE = 'c', COUNTED = 0x700 };
+enum compare_key { BASELINE = 'b', CANDIDATE = 'c', COUNTED = 0x700, HISTORY };
 
 static const struct argp_option compare_options[] = {
     {"baseline", BASELINE, "BUILD", 0, "Folder of the build to compare with", 0},
     {"candidate", CANDIDATE, "BUILD", 0, "Folder of the build that is judged", 0},
+    {"history", HISTORY, "FILE", 0, "Append what was found to a history", 0},
     {"counted", COUNTED, "yes|no|only", 0, "Compare the counted costs: too, not, or nothing else",
      0},
     {0},
@@ -51,6 +54,9 @@ static error_t parse_compare(int key, char *text, struct argp_state *state)
 		return 0;
 	case CANDIDATE:
 		compare->candidate = text;
+		return 0;
+	case HISTORY:
+		compare->history = text;
 		return 0;
 	case COUNTED:
 		if (strcmp(text, "yes") == 0)
@@ -128,6 +134,16 @@ static enum xg_exit compare_builds(struct compare *compare, struct xg_run *run,
 	return rc < 0 ? xg_complain(XG_EXIT_USAGE, "%s", strerror(-rc)) : run->exit;
 }
 
+static enum xg_exit write_all(const struct compare *compare, const struct xg_run *run,
+			      enum xg_exit status)
+{
+	status = xg_outputs_write(&compare->outputs, run, status);
+	/* A partial run is no point of a history. */
+	int rc = compare->history && run->complete ? xg_history_append(compare->history, run) : 0;
+	return rc < 0 ? xg_complain(XG_EXIT_USAGE, "%s: %s", compare->history, strerror(-rc))
+		      : status;
+}
+
 enum xg_exit xg_command_compare(int argc, char **argv)
 {
 	static const struct argp_child children[] = {
@@ -163,7 +179,7 @@ enum xg_exit xg_command_compare(int argc, char **argv)
 	if (status == XG_EXIT_OK) {
 		status = compare_builds(&compare, &run, &baseline, &candidate, command);
 		if (run.started[0])
-			status = xg_outputs_write(&compare.outputs, &run, status);
+			status = write_all(&compare, &run, status);
 	}
 	bool interrupted = run.interrupted;
 	xg_run_fini(&run);

@@ -21,6 +21,9 @@ static const struct {
     {"compare", xg_command_compare, "compare two builds in one run"},
     {"judge", xg_command_judge, "judge a recorded run again, and write its reports"},
     {"selftest", xg_command_selftest, "prove the gate on this machine"},
+    {"baseline", xg_command_baseline, "store the counted costs and the times of a build"},
+    {"against", xg_command_against, "compare a build with a stored baseline"},
+    {"export", xg_command_export, "turn a history into CSV"},
     {"list", xg_command_list, "list the cases of a build"},
 };
 
