@@ -39,7 +39,7 @@ against() {
 	local wanted=$1 pattern=$2 candidate=$3
 	shift 3
 	gate "$wanted" "$pattern" compare --baseline "$work/base" --candidate "$work/$candidate" \
-		--launches 2 --blocks 6 --looks 1 --timeout 2 "$@"
+		--launches 2 --blocks 6 --looks 1 --timeout 2 --counted no "$@"
 }
 one_line() {
 	(($(wc -l <"$out") == 1)) || fail "more than one line: $1"
@@ -103,7 +103,7 @@ fi
 build real --real
 build burn --real --burn
 gate 3 'while it should sleep' compare --baseline "$work/real" --candidate "$work/burn" --launches 3 \
-	--blocks 6 --looks 1
+	--blocks 6 --looks 1 --counted no
 
 # Reports: whole, valid, and made again from the recorded pairs with the same verdicts.
 against 1 regressed slow --json "$work/run.json" --junit "$work/run.xml" --html "$work/run.html" \
@@ -120,6 +120,48 @@ one_line 'half a run'
 gate 2 'No such file' judge "$work/absent.json"
 gate 2 'is not a run of xpgate' judge "$work/gbench.json"
 
+# Counted costs: exact, and named; a count that rose fails the gate although the time is the same.
+build syscalls --syscalls 1 --slow-case fake/middle
+build allocations --allocations 2 --slow-case fake/quick
+counted() {
+	local wanted=$1 pattern=$2 candidate=$3
+	shift 3
+	gate "$wanted" "$pattern" compare --baseline "$work/base" --candidate "$work/$candidate" --counted only "$@"
+}
+counted 0 'No regression found: 2 ok' same fake/middle fake/quick
+if grep -q 'not counted (tracing' "$out"; then
+	echo "tracing is not allowed here: system calls are not counted"
+else
+	counted 1 'fake/middle +regressed +syscalls per operation: 1, was 0; getppid \+1' syscalls fake/middle fake/slow
+	grep -qE 'fake/slow +ok' "$out" || fail 'a system call of one case took another with it'
+fi
+counted 1 'fake/quick +regressed +allocations per operation: 2, was 0' allocations
+grep -qE 'fake/middle +ok' "$out" || fail 'an allocation of one case took another with it'
+
+# Stored baselines: their counts decide, their times warn, another machine's are refused.
+gate 0 'stored.json: 3 cases' baseline --build "$work/base" --file "$work/stored.json" --launches 2 --blocks 6
+gate 0 '3 ok' against --build "$work/same" --file "$work/stored.json" --launches 2 --blocks 6 \
+	--history "$work/history.jsonl"
+gate 1 'allocations per operation: 2' against --build "$work/allocations" --file "$work/stored.json" \
+	--counted-only --history "$work/history.jsonl"
+gate 0 'warning: fake/middle: \+(29|30|31) % against the stored time' against --build "$work/slow" \
+	--file "$work/stored.json" --launches 2 --blocks 6
+gate 0 'fake/middle,allocations,0' export "$work/history.jsonl"
+(($(wc -l <"$work/history.jsonl") == 6)) || fail 'the history has not a line for each case of each run'
+echo '{"schema":1,"ca' >>"$work/history.jsonl"
+gate 2 'history.jsonl:7:' export "$work/history.jsonl" "$work/export.csv"
+[[ ! -e $work/export.csv ]] || fail 'half an export looks whole'
+gate 2 'was not written: No space left' baseline --build "$work/base" --file /dev/full --counted-only
+sed 's/"cpus": [0-9]*/"cpus": 4096/' "$work/stored.json" >"$work/foreign.json"
+gate 2 'baseline of another machine \(cpus: [0-9]+, was 4096\)' against --build "$work/same" \
+	--file "$work/foreign.json"
+one_line 'a foreign baseline'
+gate 0 '3 ok' against --build "$work/same" --file "$work/foreign.json" --counted-only
+gate 0 '3 ok' against --build "$work/slow" --file "$work/foreign.json" --normalize --launches 2 --blocks 6
+sed 's/"arch": "[^"]*"/"arch": "pdp11"/' "$work/stored.json" >"$work/foreign.json"
+gate 2 'arch: .*, was pdp11' against --build "$work/same" --file "$work/foreign.json" --counted-only
+gate 2 'is not a baseline' against --build "$work/same" --file "$work/run.json"
+
 # A report that cannot be written is an error, and the others are written all the same.
 against 2 'json report /dev/full was not written: No space left' same --json /dev/full \
 	--markdown "$work/beside.md"
@@ -134,7 +176,7 @@ fi
 # Interrupted: it says so, the report says so, no worker stays, and the caller sees the signal.
 # The process group is its own, as a terminal's would be.
 set -m
-"$xpgate" compare --baseline "$work/real" --candidate "$work/real" --quiet --json "$work/part.json" \
+"$xpgate" compare --baseline "$work/real" --candidate "$work/real" --quiet --counted no --json "$work/part.json" \
 	>"$out" 2>&1 &
 pid=$!
 set +m
@@ -153,7 +195,7 @@ if pgrep -f "$fake" >"$out"; then
 fi
 
 # Killed outright, it takes its workers with it.
-"$xpgate" compare --baseline "$work/real" --candidate "$work/real" --quiet >"$out" 2>&1 &
+"$xpgate" compare --baseline "$work/real" --candidate "$work/real" --quiet --counted no >"$out" 2>&1 &
 pid=$!
 while ! pgrep -f "$fake" >/dev/null; do
 	kill -0 $pid 2>/dev/null || break

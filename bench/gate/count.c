@@ -56,6 +56,14 @@ static double tolerated(enum xg_cost_kind kind, double value)
 	return fmax(slack, XG_COUNT_TOLERANCE * fabs(value));
 }
 
+/* An event at the edge of a run is counted in it or not: what is nearly whole is whole. */
+static double whole(enum xg_cost_kind kind, double value)
+{
+	double nearest = nearbyint(value);
+	bool near = kind != XG_COST_KIND_INSTRUCTIONS && fabs(value - nearest) <= XG_COUNT_SLACK;
+	return near ? nearest + 0.0 : value; /* no negative zero */
+}
+
 /* The median of the repeats, and whether they agree. */
 static void settle(struct xg_counts *counts, enum xg_cost_kind kind, double *values)
 {
@@ -63,7 +71,7 @@ static void settle(struct xg_counts *counts, enum xg_cost_kind kind, double *val
 	double spread = values[XG_COUNT_REPEATS - 1] - values[0];
 	double median = xg_median(values, XG_COUNT_REPEATS);
 	counts->cost[kind] = (struct xg_count){
-	    .value = median,
+	    .value = whole(kind, median),
 	    .stable = spread <= tolerated(kind, median),
 	};
 }
@@ -304,10 +312,10 @@ static int count_syscalls(struct xg_trace *trace, const struct xg_plan *plan,
 	for (size_t k = 0; k < XG_SYSCALLS_MAX; k++) {
 		double middle = (low[k] + high[k]) / 2;
 		counts->calls[k] = (struct xg_count_call){
-		    .value = middle,
+		    .value = whole(XG_COST_KIND_SYSCALLS, middle),
 		    .stable = high[k] - low[k] <= tolerated(XG_COST_KIND_SYSCALLS, middle),
 		};
-		sum.value += middle;
+		sum.value += counts->calls[k].value;
 		sum.stable = sum.stable && counts->calls[k].stable;
 	}
 	counts->cost[XG_COST_KIND_SYSCALLS] = sum;

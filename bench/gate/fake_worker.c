@@ -61,7 +61,7 @@ static const struct {
 	const char *attributes;
 } cases[] = {
     {"fake/quick", 20, 1, "\tdefault\tshared_bytes=64"},
-    {"fake/middle", 900, 1, "\tdefault\tshared_bytes=4096"},
+    {"fake/middle", 900, 2, "\tdefault\tshared_bytes=4096"},
     {"fake/slow", 250000, 2, "\tdefault"},
     {"fake/extra", 100, 1, ""},
 };
