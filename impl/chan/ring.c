@@ -219,13 +219,14 @@ static uint64_t sizes_upto(uint64_t last, uint64_t size)
 	return cells * size;
 }
 
+/* The header, without the turn, of a packed line whose items all have 8 bytes. */
+#define FULL_OF_EIGHTS (UINT64_C(0x88888880) | XP_RING_CELLS)
+
 /* @n items between @from, @from_step bytes apart, and @to. */
 static void copy_cells(unsigned char *to, size_t to_step, const unsigned char *from,
 		       size_t from_step, size_t size, uint64_t n)
 {
-	if (size == 8 && n == XP_RING_CELLS) {
-		memcpy(to, from, sizeof(uint64_t) * XP_RING_CELLS);
-	} else if (size == 8) {
+	if (size == 8) {
 		for (uint64_t i = 0; i < n; i++)
 			memcpy(to + 8 * i, from + 8 * i, 8);
 	} else {
@@ -241,6 +242,13 @@ static uint64_t put_line(const struct xp_ring *ring, uint64_t tail, const unsign
 	struct xp_ring_spot spot = xp_ring_spot(ring, tail, true);
 	uint64_t n = XP_RING_CELLS + 1 - spot.cell;
 	uint64_t header = spot.turn << 32;
+
+	/* The bulk of a large batch. */
+	if (size == 8 && spot.cell == 1 && count >= XP_RING_CELLS) {
+		memcpy(spot.item, items, sizeof(uint64_t) * XP_RING_CELLS);
+		atomic_store_explicit(spot.header, header | FULL_OF_EIGHTS, memory_order_release);
+		return XP_RING_CELLS;
+	}
 
 	if (n > count)
 		n = count;
@@ -313,6 +321,12 @@ static uint64_t get_line(const struct xp_ring *ring, uint64_t head, unsigned cha
 	uint64_t header = atomic_load_explicit(spot.header, memory_order_acquire);
 	uint64_t n = (header & 7) + 1 - spot.cell;
 
+	/* The bulk of a large batch. */
+	if (size == 8 && spot.cell == 1 && count >= XP_RING_CELLS &&
+	    header == (spot.turn << 32 | FULL_OF_EIGHTS)) {
+		memcpy(to, spot.item, sizeof(uint64_t) * XP_RING_CELLS);
+		return XP_RING_CELLS;
+	}
 	if (header >> 32 != spot.turn || (header & 7) < spot.cell)
 		return 0;
 	if (n > count)
