@@ -144,7 +144,7 @@ ALWAYS_INLINE int receive_copies(const struct xp_ring *ring, int64_t n, size_t s
 static int send_claimed(const struct xp_ring *ring, int64_t n, size_t size)
 {
 	for (int64_t i = 0; i < n; i++) {
-		void *place;
+		void *place = NULL;
 		int rc;
 		while ((rc = xp_ring_try_claim(ring, &place)) == -EAGAIN)
 			xp_cpu_relax();
@@ -160,7 +160,7 @@ static int send_claimed(const struct xp_ring *ring, int64_t n, size_t size)
 static int receive_claimed(const struct xp_ring *ring, int64_t n, size_t size)
 {
 	for (int64_t i = 0; i < n; i++) {
-		const void *item;
+		const void *item = NULL;
 		size_t got = 0;
 		int rc;
 		while ((rc = xp_ring_try_peek(ring, &item, &got)) == -EAGAIN)
