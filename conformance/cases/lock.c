@@ -188,6 +188,63 @@ static enum xc_verdict hammer(struct xc_case_context *cc)
 	return XC_PASS;
 }
 
+/* A sleeper is woken by the release, and not by a look of its own. An implementation may let its sleepers
+ * look up now and then, in case a death has swallowed a wake-up; a release that wakes nobody then costs each
+ * sleeper such a nap, and so many in a row take longer than any patience. */
+#define NAPS 4000
+
+struct sleeper {
+	struct xp_lock lock;
+	_Atomic uint32_t *go,
+	    *about; /* rounds begun, and rounds in which acquire was just called */
+	int rounds;
+};
+
+static int sleep_and_take(struct xp_member *me, void *arg)
+{
+	struct sleeper *s = arg;
+
+	xp_member_arrive(me);
+	for (uint32_t i = 0; i < (uint32_t)s->rounds; i++) {
+		while (xp_wait_value(s->go) == i)
+			(void)!xp_wait_while(s->go, i, NULL, NULL);
+		atomic_store(s->about, i + 1);
+		XM_GIVES(me, xp_lock_acquire(&s->lock), 0);
+		XM_GIVES(me, xp_lock_release(&s->lock), 0);
+		xp_member_reach(me, STARTED + i);
+	}
+	return 0;
+}
+
+static enum xc_verdict release_wakes_each(struct xc_case_context *cc)
+{
+	struct xp_params park = {.strategy = XP_STRATEGY_PARK};
+	struct xp_object object;
+	uint32_t *words = cc->shared;
+
+	XC_TRY(xc_make(cc, &park, &object));
+	struct sleeper s = {.lock = object.as.lock,
+			    .go = (_Atomic uint32_t *)&words[0],
+			    .about = (_Atomic uint32_t *)&words[XP_ISOLATION / sizeof(uint32_t)],
+			    .rounds = cc->iut->scope == XP_SCOPE_MANAGED ? NAPS / 20 : NAPS};
+	struct timespec by = xc_patience();
+	XC_TRY(xc_start(cc, 1, sleep_and_take, &s));
+	pid_t tid = atomic_load(&cc->crew.page->tally[0].tid);
+	for (uint32_t i = 0; i < (uint32_t)s.rounds; i++) {
+		XC_GIVES(cc, xp_lock_acquire(&s.lock), 0);
+		xp_wait_publish(s.go, i + 1, XP_FUTEX_ALL);
+		while (atomic_load(s.about) != i + 1 || xp_asleep_now(tid) == 0)
+			sched_yield();
+		XC_GIVES(cc, xp_lock_release(&s.lock), 0);
+		XC_TRY(xc_await(cc, 0, STARTED + i));
+		XC_REQUIRE(cc, !xp_deadline_passed(&by), "each release wakes the sleeper at once",
+			   "%u releases took more than all patience: sleepers wake by themselves",
+			   i + 1);
+	}
+	XC_TRY(xc_join(cc));
+	return XC_PASS;
+}
+
 /* ---- release ---------------------------------------------------------------------------------- */
 
 static enum xc_verdict release_free(struct xc_case_context *cc)
@@ -481,6 +538,7 @@ const struct xc_case xc_cases_lock[] = {
     {.clause = "lock.deadline", .name = "held_and_free", .kinds = ANY_LOCK, .run = deadline},
     {.clause = "lock.wakes", .name = "all_waiters", .kinds = ANY_LOCK, .run = release_wakes_all},
     {.clause = "lock.wakes", .name = "hammer", .kinds = ANY_LOCK, .run = hammer},
+    {.clause = "lock.wakes", .name = "each_sleeper", .kinds = ANY_LOCK, .run = release_wakes_each},
     {.clause = "lock.release_free",
      .name = "before_and_after",
      .kinds = ANY_LOCK,

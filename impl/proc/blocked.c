@@ -63,6 +63,17 @@ static int look_at(pid_t tid, struct look *ret_look)
 	return 0;
 }
 
+int xp_asleep_now(pid_t tid)
+{
+	char text[512];
+
+	int rc = read_proc(tid, "stat", text, sizeof(text));
+	if (rc < 0)
+		return rc;
+	const char *fields = strrchr(text, ')');
+	return fields && strncmp(fields, ") S", 3) == 0;
+}
+
 static int state_until(pid_t tid, char state, const struct timespec *deadline)
 {
 	struct look last = {0};

@@ -20,6 +20,10 @@
  */
 XP_MUST_CHECK int xp_blocked_until(pid_t tid, const struct timespec *deadline);
 
+/** xp_asleep_now() - One look: 1 if the task is asleep (state S), 0 if it runs; -ESRCH. Cheap; proves
+ *  nothing about the next moment. */
+XP_MUST_CHECK int xp_asleep_now(pid_t tid);
+
 /** xp_stopped_until() - Wait until @tid is stopped by SIGSTOP (state T). Return: as above. */
 XP_MUST_CHECK int xp_stopped_until(pid_t tid, const struct timespec *deadline);
 
