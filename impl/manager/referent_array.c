@@ -98,8 +98,15 @@ static const struct xp_datum *item_datum(struct xp_datum_arena *arena, const str
 	case SIGNED:
 		return xp_datum_int(arena, (int64_t)(bits << (64 - 8 * code->size)) >>
 					       (64 - 8 * code->size));
-	case UNSIGNED:
-		return xp_datum_uint(arena, bits);
+	case UNSIGNED: {
+		struct xp_datum *item = xp_datum_uint(arena, bits);
+
+		/* To Python 2 they are long, however small. */
+		if (item && xp_datum_is(item, XP_DATUM_INT) && code->carrier >= 32 &&
+		    code->code != 'H')
+			item->flags |= XP_DATUM_PY2_LONG;
+		return item;
+	}
 	case REAL:
 		if (code->size == 8) {
 			memcpy(&real, from, sizeof(real));

@@ -133,7 +133,7 @@ const struct xp_typeid xp_typeid_semaphore = {
 
 const struct xp_typeid xp_typeid_bounded_semaphore = {
     .name = "BoundedSemaphore",
-    .owner = "Semaphore",
+    .owner = "BoundedSemaphore",
     .init = {.name = "__init__",
 	     .style = XP_ARGS_PYTHON,
 	     .max = 1,
