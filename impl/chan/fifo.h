@@ -12,10 +12,13 @@
  *               time, as in Python; the part of a message larger than the buffer that a receiver
  *               had got when its deadline passed is private to its process (struct xp_fifo_part).
  * SIGPIPE       Writing to a pipe that nobody reads raises SIGPIPE, which kills a process that has
- *               not arranged otherwise. A library may not change a process's signal disposition, so
- *               the write itself must not raise it: RWF_NOSIGNAL (Linux 6.18). On older kernels the
- *               signal is blocked in this thread around the write and, if it was raised, taken back
- *               with sigtimedwait: two system calls more per message.
+ *               not arranged otherwise. A library may not change a process's signal disposition. So
+ *               the first write of a process looks at it. If SIGPIPE is ignored (as CPython and most
+ *               servers do) or handled, write(2) is all it takes. Else the write must not raise it:
+ *               RWF_NOSIGNAL (Linux 6.18), or on older kernels SIGPIPE is blocked in this thread
+ *               around the write and, if it was raised, taken back with sigtimedwait: two system
+ *               calls more per message. A process that goes back to the default after its first
+ *               write has asked for the signal.
  * Deadlines     Kept in mid-message too: with a deadline no system call is made that could block
  *               longer than it. A send whose deadline passed before the first byte has sent nothing.
  *               After the first byte the message cannot be taken back: *@ret_torn is set, nothing

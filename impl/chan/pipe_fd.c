@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define PIPE_BYTES (128 * 1024)
+
 /* One end, in this process. */
 struct side {
 	int in;
@@ -100,6 +102,9 @@ static int open_direction(struct pipe_fd *pipe, int from)
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
+	/* With the usual 64 KiB a message of 64 KiB would not fit, for its header, and its sender would
+	 * have to be woken once more. Where the limit of the user's pipes is reached that is so. */
+	(void)fcntl(fds[1], F_SETPIPE_SZ, PIPE_BYTES);
 	pipe->sides[!from].in = fds[0];
 	pipe->sides[from].out = fds[1];
 	return 0;
