@@ -167,7 +167,7 @@ against 2 'json report /dev/full was not written: No space left' same --json /de
 	--markdown "$work/beside.md"
 [[ -s $work/beside.md ]] || fail 'one report that failed took another with it'
 [[ -c /dev/full ]] || fail 'a device was replaced by a report'
-if [[ $EUID -eq 0 ]] && mkdir "$work/small" && mount -t tmpfs -o size=8k none "$work/small" 2>/dev/null; then
+if [[ $EUID -eq 0 ]] && mkdir "$work/small" && mount -t tmpfs -o size=4k none "$work/small" 2>/dev/null; then
 	against 2 'was not written: No space left' same --json "$work/small/run.json"
 	[[ -z $(ls -A "$work/small") ]] || fail 'half a report is left on a full disk'
 	umount "$work/small"

@@ -414,6 +414,9 @@ static int serve(struct settings *settings, struct xp_registry *registry)
 		fail("--ready-fd", rc);
 	else
 		rc = xp_server_run(server);
+	/* Who asks once more asks a server that is on its way out. */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 	xp_server_destroy(server);
 	return rc < 0 ? fail("the server ended", rc) : EXIT_SUCCESS;
 }

@@ -60,6 +60,8 @@ static int serve(struct plan *plan, struct xp_registry *own)
 		return 1;
 	int rc = xp_server_run(running);
 
+	/* Who asks once more asks a server that is on its way out. */
+	signal(SIGTERM, SIG_IGN);
 	xp_server_destroy(running);
 	return rc < 0;
 }
