@@ -19,8 +19,12 @@ static const struct xc_clause clauses[] = {
 #include "conformance/clauses/condition.def"
 #include "conformance/clauses/event.def"
 #include "conformance/clauses/barrier.def"
+#include "conformance/clauses/list.def"
+#include "conformance/clauses/dict.def"
+#include "conformance/clauses/namespace.def"
 #include "conformance/clauses/shm.def"
 #include "conformance/clauses/inherit.def"
+#include "conformance/clauses/manager.def"
     /* clang-format on */
 };
 #undef XC_CLAUSE

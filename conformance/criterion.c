@@ -20,7 +20,7 @@ static struct xc_plan *plan(void)
 
 	if (plan.entries_count > 0)
 		return &plan;
-	int count = xc_iut_all(&iuts);
+	int count = xc_iut_all(true, &iuts);
 	if (count < 0 || xc_plan_make(&everything, iuts, (size_t)count, &plan) < 0)
 		return NULL;
 	return &plan;

@@ -12,9 +12,10 @@ struct xc_iut xc_iut_of(const struct xp_impl *impl);
 
 /**
  * xc_iut_all() - Every implementation of the catalogue, then every server process that can be started.
+ * @servers:  Look for server processes, too: that starts each Python once, to ask who it is.
  * @ret_iuts: To be freed with free().
  * Return: how many; -ENOMEM.
  */
-XP_MUST_CHECK int xc_iut_all(struct xc_iut **ret_iuts);
+XP_MUST_CHECK int xc_iut_all(bool servers, struct xc_iut **ret_iuts);
 
 #endif

@@ -268,6 +268,20 @@ static int judge_all(const struct arguments *arguments, struct xc_plan *plan,
 	return EXIT_MET;
 }
 
+/* Whether a clause about server processes is selected, so that they are looked for. */
+static bool wants_servers(const struct xc_selection *selection)
+{
+	for (size_t c = 0; xc_clause_at(c); c++) {
+		const char *id = xc_clause_at(c)->id;
+		for (size_t i = 0; xc_clause_in(id, "manager") && i < selection->patterns_count;
+		     i++) {
+			if (xc_clause_matches(id, selection->patterns[i]))
+				return true;
+		}
+	}
+	return selection->patterns_count == 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp parser = {
@@ -294,7 +308,7 @@ int main(int argc, char **argv)
 	argp_parse(&parser, argc, argv, 0, NULL, &arguments);
 	facts.carrier = arguments.judge.carrier;
 
-	int count = xc_iut_all(&iuts);
+	int count = xc_iut_all(wants_servers(&arguments.selection), &iuts);
 	if (count < 0 || xc_plan_make(&arguments.selection, iuts, (size_t)count, &plan) < 0) {
 		fprintf(stderr, "xpconform: out of memory\n");
 		return EXIT_INTERNAL;

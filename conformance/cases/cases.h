@@ -8,22 +8,28 @@
 #include "conformance/case.h"
 
 /* X(file): the order of the reports. */
-#define XC_CASES_MAP(X) \
-	X(lock)         \
-	X(rlock)        \
-	X(semaphore)    \
-	X(condition)    \
-	X(event)        \
-	X(barrier)      \
-	X(value)        \
-	X(array)        \
-	X(pipe)         \
-	X(queue)        \
-	X(queue_death)  \
-	X(joinable)     \
-	X(linear)       \
-	X(scope)        \
-	X(step)
+#define XC_CASES_MAP(X)     \
+	X(lock)             \
+	X(rlock)            \
+	X(semaphore)        \
+	X(condition)        \
+	X(event)            \
+	X(barrier)          \
+	X(value)            \
+	X(array)            \
+	X(pipe)             \
+	X(queue)            \
+	X(queue_death)      \
+	X(joinable)         \
+	X(linear)           \
+	X(scope)            \
+	X(step)             \
+	X(step_queue)       \
+	X(manager)          \
+	X(manager_full)     \
+	X(manager_client)   \
+	X(manager_register) \
+	X(container)
 
 #define X(file) extern const struct xc_case xc_cases_##file[];
 XC_CASES_MAP(X)

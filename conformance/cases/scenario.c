@@ -117,7 +117,7 @@ static enum xc_verdict do_check(struct xc_case_context *cc, void *arg, bool kill
 	return scene->scenario->check(scene, killed);
 }
 
-enum xc_verdict xc_scenario_run(struct xc_case_context *cc, const struct xc_scenario *scenario)
+static enum xc_verdict run_scenario(struct xc_case_context *cc, const struct xc_scenario *scenario)
 {
 	struct xc_scene scene = {.cc = cc,
 				 .scenario = scenario,
@@ -140,4 +140,15 @@ enum xc_verdict xc_scenario_run(struct xc_case_context *cc, const struct xc_scen
 	XC_TRY(xc_start(cc, 1, help, &scene));
 	XC_TRY(xc_step(cc, &stepping, stop ? XC_STEP_STOP : XC_STEP_KILL));
 	return xc_kill(cc, 0);
+}
+
+enum xc_verdict xc_scenario_find(struct xc_case_context *cc, const struct xc_scenario *scenarios,
+				 size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (xc_clause_in(cc->test->clause, scenarios[i].family) &&
+		    strcmp(cc->test->name + strlen("step_"), scenarios[i].name) == 0)
+			return run_scenario(cc, &scenarios[i]);
+	}
+	return xc_unresolved(cc, "no such scenario");
 }

@@ -670,12 +670,7 @@ static const struct xc_scenario scenarios[] = {
 
 static enum xc_verdict run(struct xc_case_context *cc)
 {
-	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
-		if (xc_clause_in(cc->test->clause, scenarios[i].family) &&
-		    strcmp(cc->test->name + strlen("step_"), scenarios[i].name) == 0)
-			return xc_scenario_run(cc, &scenarios[i]);
-	}
-	return xc_unresolved(cc, "no such scenario");
+	return xc_scenario_find(cc, scenarios, sizeof(scenarios) / sizeof(scenarios[0]));
 }
 
 const struct xc_case xc_cases_step[] = {

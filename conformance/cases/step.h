@@ -49,8 +49,10 @@ enum xc_verdict xc_helper_sleeps(struct xc_scene *scene);
 /** xc_helper_finish() - The job ends, with 0; @expected says why it must. */
 enum xc_verdict xc_helper_finish(struct xc_scene *scene, const char *expected);
 
-/** xc_scenario_run() - Step through @scenario; kill or stop as the clause of the case says. */
-enum xc_verdict xc_scenario_run(struct xc_case_context *cc, const struct xc_scenario *scenario);
+/** xc_scenario_find() - Step through the one of @scenarios that the case under way names; kill or stop as
+ *  its clause says. */
+enum xc_verdict xc_scenario_find(struct xc_case_context *cc, const struct xc_scenario *scenarios,
+				 size_t count);
 
 #define XC_STEP_CASE(clause_, name_, kinds_, caps_, run_)                                       \
 	{                                                                                       \

@@ -127,3 +127,29 @@ ParameterizedTest(size_t *index, mutants, caught_by_exactly_what_it_names, .time
 	}
 	xc_plan_fini(&plan);
 }
+
+/* What the stepper is for: a lock that claims to survive the death of its holder, and does not. */
+Test(mutants, the_stepper_catches_a_lock_that_only_claims_to_be_robust, .timeout = 120)
+{
+	static const char *const patterns[] = {"lock.killed_anywhere"};
+	const struct xc_selection selection = {
+	    .patterns = patterns, .patterns_count = 1, .stepper = true};
+	const struct xc_judge_options options = {.seconds = 5};
+	const volatile int stop = 0;
+	struct xp_impl claims = xc_faulty_lock;
+	struct xc_plan plan;
+
+	claims.caps |= XP_CAP_ROBUST;
+	const struct xc_iut iut = xc_iut_of(&claims);
+	cr_assert_eq(xc_plan_make(&selection, &iut, 1, &plan), 0);
+	cr_assert_gt(plan.entries_count, 0);
+	cr_assert_eq(xc_plan_run(&plan, &options, 2, NULL, NULL, &stop), 0);
+	for (size_t e = 0; e < plan.entries_count; e++) {
+		const struct xc_outcome *outcome = &plan.entries[e].outcome;
+		if (outcome->verdict == XC_UNRESOLVED)
+			cr_skip_test("%s", outcome->detail);
+		cr_expect_eq(outcome->verdict, XC_FAIL, "%s is %s: %s", plan.entries[e].test->name,
+			     xc_verdict_name(outcome->verdict), outcome->detail);
+	}
+	xc_plan_fini(&plan);
+}
