@@ -140,26 +140,52 @@ void xp_dispatch_end_request(struct xp_dispatch *dispatch)
 
 /* ---- referents --------------------------------------------------------------------------------- */
 
+/* Which registration an object of @type belongs to. */
+static const struct xp_type_entry *entry_for(const struct xp_call *call,
+					     const struct xp_typeid *type)
+{
+	const struct xp_registry *registry = call->dispatch->registry;
+	const struct xp_type_entry *entry = call->creating;
+
+	if (!entry && call->method && call->method->result)
+		entry =
+		    xp_registry_find(registry, call->method->result, strlen(call->method->result));
+	if (entry && entry->as.type == type)
+		return entry;
+	entry = NULL;
+	while ((entry = xp_registry_next(registry, entry)) && entry->as.type != type)
+		;
+	return entry;
+}
+
 struct xp_referent *xp_referent_new(struct xp_call *call, const struct xp_typeid *typeid_,
 				    size_t size)
 {
-	const struct xp_type_entry *entry = NULL;
 	struct xp_referent *referent = calloc(1, size);
 
 	xp_assert(size >= sizeof(*referent));
-	while ((entry = xp_registry_next(call->dispatch->registry, entry))) {
-		if (entry->as.type == typeid_)
-			break;
-	}
-	if (!referent || !entry) {
-		free(referent);
+	if (!referent) {
 		xp_call_raisef(call, "MemoryError", NULL);
 		return NULL;
 	}
-	referent->type = entry;
+	referent->type = entry_for(call, typeid_);
 	referent->dispatch = call->dispatch;
 	referent->holders = 1;
+	xp_assert(referent->type); /* an object of a type that was never registered */
 	return referent;
+}
+
+const struct xp_datum *xp_referent_text(struct xp_call *call, struct xp_referent *referent,
+					bool str)
+{
+	const struct xp_typeid *type = referent->type->as.type;
+
+	if (str && type->str)
+		return type->str(call, referent);
+	if (type->repr)
+		return type->repr(call, referent);
+	return xp_datum_strf(call->arena, "<%s object at 0x%llx>", type->owner,
+			     (unsigned long long)referent->number);
 }
 
 struct xp_referent *xp_referent_ref(struct xp_referent *referent)

@@ -74,12 +74,16 @@ static const struct xp_datum *do_create(struct xp_call *call)
 
 	rest.count = positional->count - 1;
 	rest.items = positional->items + 1;
-	if (!entry->as.factory || entry->as.type->init.name) {
-		if (xp_args_bind(call, &entry->as.type->init, entry->as.type->owner, &rest,
-				 call->keywords ? call->keywords : &none) < 0)
-			return NULL;
-	}
+	/* A type that says nothing of its arguments takes none. */
+	const struct xp_method none_wanted = {.name = entry->name, .params = ""};
+	const struct xp_method *init =
+	    entry->as.type->init.name ? &entry->as.type->init : &none_wanted;
+
+	if (xp_args_bind(call, init, entry->as.type->owner, &rest,
+			 call->keywords ? call->keywords : &none) < 0)
+		return NULL;
 	call->positional = &rest;
+	call->creating = entry;
 	struct xp_referent *referent = make_object(call, entry);
 
 	if (!referent)
@@ -194,12 +198,11 @@ static const struct xp_datum *do_debug_info(struct xp_call *call)
 	if (!text)
 		return NULL;
 	for (size_t i = 0; i < count; i++) {
-		const struct xp_typeid *type = lines[i].referent->type->as.type;
 		const struct xp_datum *line;
 		size_t end = 0;
 
 		call->self = lines[i].referent;
-		line = type->str ? type->str(call, call->self) : type->repr(call, call->self);
+		line = xp_referent_text(call, call->self, true);
 		if (!line)
 			return NULL;
 		for (int characters = 0; end < line->size && characters < DEBUG_STR_MAX;

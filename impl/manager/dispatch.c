@@ -195,9 +195,7 @@ static int call_fallback(struct xp_call *call, const struct xp_datum *name, bool
 
 	*ret_done = true;
 	if (xp_datum_is_text(name, "__str__") || xp_datum_is_text(name, "__repr__")) {
-		bool str = xp_datum_is_text(name, "__str__") && type->str;
-
-		value = str ? type->str(call, call->self) : type->repr(call, call->self);
+		value = xp_referent_text(call, call->self, xp_datum_is_text(name, "__str__"));
 	} else if (xp_datum_is_text(name, "#GETVALUE")) {
 		if (!type->value) {
 			const struct xp_datum *text =

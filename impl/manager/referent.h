@@ -140,6 +140,10 @@ struct xp_referent *xp_referent_of(const struct xp_datum *value);
 /** xp_referent_is() - Whether @referent was registered with @typeid. */
 bool xp_referent_is(const struct xp_referent *referent, const struct xp_typeid *typeid_);
 
+/** xp_referent_text() - str() or repr() of it. NULL: raised, or no memory. */
+const struct xp_datum *xp_referent_text(struct xp_call *call, struct xp_referent *referent,
+					bool str);
+
 /* ---- calls ------------------------------------------------------------------------------------- */
 
 /**
@@ -151,6 +155,7 @@ bool xp_referent_is(const struct xp_referent *referent, const struct xp_typeid *
  * @error:      Exception raised (xp_call_raise*).
  * @object:     Object made (xp_call_object).
  * @parked:     The reply will come from elsewhere.
+ * @creating:   The entry of the registry that create() is asked for.
  */
 struct xp_call {
 	struct xp_dispatch *dispatch;
@@ -164,6 +169,7 @@ struct xp_call {
 	const struct xp_datum *keywords;
 	const struct xp_datum *error;
 	struct xp_referent *object;
+	const struct xp_type_entry *creating;
 	bool parked;
 };
 
@@ -213,8 +219,9 @@ void xp_dispatch_drop(struct xp_dispatch *dispatch, struct xp_datum_box *box);
  *  Returns the value, NULL if memory is exhausted (the box is dropped then). */
 const struct xp_datum *xp_call_release(struct xp_call *call, struct xp_datum_box *box);
 
-/** xp_referent_new() - A zeroed structure of @size bytes that begins with a referent of @typeid;
- *  one reference in holders is the caller's. NULL: out of memory, raised. */
+/** xp_referent_new() - A zeroed structure of @size bytes that begins with a referent of @typeid_; one
+ *  reference in holders is the caller's. Of several registrations of the type it belongs to the one that is
+ *  being created, else to the one that the method names as its result. NULL: out of memory, raised. */
 struct xp_referent *xp_referent_new(struct xp_call *call, const struct xp_typeid *typeid_,
 				    size_t size);
 
