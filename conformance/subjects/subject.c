@@ -54,7 +54,7 @@ static bool ask_python(const char *program, struct xc_subject *ret_subject)
 		return false;
 	*space = 0;
 	*ret_subject = (struct xc_subject){0};
-	snprintf(ret_subject->python, sizeof(ret_subject->python), "%s", answer);
+	memcpy(ret_subject->python, answer, (size_t)(space - answer) + 1);
 	snprintf(ret_subject->version, sizeof(ret_subject->version), "%s", space + 1);
 	snprintf(ret_subject->name, sizeof(ret_subject->name), "manager/cpython%s", space + 1);
 	return true;

@@ -88,9 +88,10 @@ struct xp_crew {
 	size_t page_size;
 	struct xp_crew_plan plan;
 	struct xp_member *members;
-	struct xp_child *children; /* process carrier */
-	pthread_t *threads;	   /* thread carrier */
-	int *statuses;		   /* as waitpid(2) gives them */
+	struct xp_child *children;  /* process carrier */
+	pthread_t *threads;	    /* thread carrier */
+	_Atomic uint32_t *finished; /* thread carrier: 1 once the body has returned */
+	int *statuses;		    /* as waitpid(2) gives them */
 	bool *ended;
 };
 
