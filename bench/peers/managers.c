@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * managers - server processes that speak CPython's wire, called by the same C proxies: ours, and stock
- * CPython's
+ * managers - server processes that speak CPython's wire, called by the same C proxies: ours by
+ * event and by thread, and stock CPython's
  */
 #include "bench/peers/service.h"
 
@@ -31,9 +31,9 @@ static int make_dict(struct managed *managed)
 	return xp_proxy_call(managed->dict, "__setitem__", 2, args, NULL, NULL, NULL);
 }
 
-static int start_event(struct xb_served *served)
+static int start_ours(struct xb_served *served, enum xp_server_model model)
 {
-	struct xp_server_options options = {.model = XP_SERVER_EVENT};
+	struct xp_server_options options = {.model = model};
 	struct managed *managed = calloc(1, sizeof(*managed));
 
 	if (!managed)
@@ -44,6 +44,16 @@ static int start_event(struct xb_served *served)
 		return rc;
 	served->pid = xp_manager_pid(managed->manager);
 	return make_dict(managed);
+}
+
+static int start_event(struct xb_served *served)
+{
+	return start_ours(served, XP_SERVER_EVENT);
+}
+
+static int start_thread(struct xb_served *served)
+{
+	return start_ours(served, XP_SERVER_THREAD);
 }
 
 static void stop(struct xb_served *served)
@@ -169,6 +179,19 @@ const struct xb_service xb_service_event = {
     .name = "manager/event",
     .role = XB_ROLE_SUBJECT,
     .start = start_event,
+    .stop = stop,
+    .connect = connect_client,
+    .get = get,
+    .set = set,
+    .disconnect = disconnect,
+    .link = link_client,
+    .unlink = unlink_client,
+};
+
+const struct xb_service xb_service_thread = {
+    .name = "manager/thread",
+    .role = XB_ROLE_SUBJECT,
+    .start = start_thread,
     .stop = stop,
     .connect = connect_client,
     .get = get,

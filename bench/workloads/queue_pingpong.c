@@ -13,7 +13,6 @@
 #define CAPACITY 64
 
 static const int64_t sizes[] = {8, 56, 1024, 16384};
-static const int64_t quick_sizes[] = {8, 56, 1024};
 
 static struct xp_params params_of(const struct xb_case *c)
 {
@@ -28,20 +27,19 @@ static struct xp_params params_of(const struct xb_case *c)
 static void add_sizes(const struct xb_workload *workload, struct xb_matrix *matrix,
 		      const struct xp_impl *impl, const struct xb_placement *pair)
 {
-	const int64_t *list = matrix->quick ? quick_sizes : sizes;
-	size_t count = matrix->quick ? 3 : 4;
+	size_t count = matrix->quick ? 2 : sizeof(sizes) / sizeof(*sizes);
 
 	for (size_t i = 0; i < count; i++) {
 		struct xb_case c = xb_case_of(workload, impl, pair);
 		const char *waits[3];
 
-		c.param[XB_SIZE] = xb_number(list[i]);
+		c.param[XB_SIZE] = xb_number(sizes[i]);
 		struct xp_params params = params_of(&c);
 		int n = xb_matrix_waits(matrix, impl, &params, pair, waits);
 		if (n == 0)
 			xb_matrix_absent(matrix, "not supported there with items of that size",
 					 "%s/%s/size:%lld", workload->name, impl->name,
-					 (long long)list[i]);
+					 (long long)sizes[i]);
 		for (int w = 0; w < n; w++) {
 			xb_case_wait(&c, waits[w]);
 			xb_case_wait_floor(&c);
