@@ -4,24 +4,37 @@
 #include "xpshare/sync/lock_sem.h"
 #include "xpshare/sync/ref.h"
 
-/* What is in shared memory: the limit is the C library's own for a plain semaphore. */
+/* What is in shared memory. A bounded semaphore has a second one that counts the units which are out, so
+ * that a post takes a unit of it first: looking at the value and then posting, as multiprocessing does,
+ * lets two posts at a time exceed the bound. */
 struct counter {
 	sem_t semaphore;
-	uint32_t limit;
+	sem_t out;
+	uint32_t bounded;
 };
+
+/* A unit was taken from the semaphore: it is out now. Cannot fail: at most the bound's units are. */
+static int taken(struct counter *counter)
+{
+	if (counter->bounded)
+		sem_post(&counter->out);
+	return 0;
+}
 
 static int op_wait_until(void *self, const struct timespec *deadline)
 {
 	struct counter *counter = ((struct xp_sync_ref *)self)->shared;
 
-	return xp_sem_wait_until(&counter->semaphore, deadline);
+	int rc = xp_sem_wait_until(&counter->semaphore, deadline);
+
+	return rc < 0 ? rc : taken(counter);
 }
 
 static int op_try_wait(void *self)
 {
 	struct counter *counter = ((struct xp_sync_ref *)self)->shared;
 
-	return sem_trywait(&counter->semaphore) < 0 ? -errno : 0;
+	return sem_trywait(&counter->semaphore) < 0 ? -errno : taken(counter);
 }
 
 static int64_t op_value(void *self)
@@ -36,8 +49,10 @@ static int op_post(void *self)
 {
 	struct counter *counter = ((struct xp_sync_ref *)self)->shared;
 
-	if (op_value(self) >= counter->limit)
-		return -EOVERFLOW;
+	while (counter->bounded && sem_trywait(&counter->out) < 0) {
+		if (errno != EINTR)
+			return errno == EAGAIN ? -EOVERFLOW : -errno;
+	}
 	return sem_post(&counter->semaphore) < 0 ? -errno : 0;
 }
 
@@ -46,7 +61,10 @@ static const struct xp_semaphore_ops ops = {
 
 static void fini(void *shared)
 {
-	sem_destroy(&((struct counter *)shared)->semaphore);
+	struct counter *counter = shared;
+
+	sem_destroy(&counter->semaphore);
+	sem_destroy(&counter->out);
 }
 
 static int make(const struct xp_impl *impl, struct xp_place *place, const struct xp_params *params,
@@ -62,8 +80,9 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 		return rc;
 	object.owner = ref;
 	struct counter *counter = ref->shared;
-	counter->limit = impl->kind == XP_KIND_BOUNDED ? params->count : SEM_VALUE_MAX;
-	if (sem_init(&counter->semaphore, 1, params->count) < 0) {
+	counter->bounded = impl->kind == XP_KIND_BOUNDED;
+	if (sem_init(&counter->semaphore, 1, params->count) < 0 ||
+	    sem_init(&counter->out, 1, 0) < 0) {
 		rc = -errno;
 		xp_sync_ref_drop(&object);
 		return rc;
@@ -86,7 +105,7 @@ const struct xp_impl xp_impl_semaphore_posix = {
 
 const struct xp_impl xp_impl_bounded_posix = {
     .name = "bounded/posix",
-    .title = "POSIX semaphore, limit checked beforehand as multiprocessing does",
+    .title = "two POSIX semaphores: the units that are in, and those that are out",
     .kind = XP_KIND_BOUNDED,
     .scope = XP_SCOPE_INHERITED,
     .caps = 0,
