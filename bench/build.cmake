@@ -1,5 +1,6 @@
 # Write OUTPUT, a header that says what this build is. Run at every build; the file is touched only if it
 # changed. Arguments: OUTPUT SOURCE VERSION COMPILER FLAGS TYPE SANITIZE BENCHMARK HWLOC
+cmake_minimum_required(VERSION 3.25)
 execute_process(COMMAND git -C ${SOURCE} rev-parse HEAD OUTPUT_VARIABLE commit RESULT_VARIABLE failed
                 OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 if(failed)

@@ -16,6 +16,7 @@
  *   -EDEADLK         the caller would wait for itself    -EPERM      the caller does not own it
  *   -EMSGSIZE        larger than the object's limit      -ENOTSUP    capability absent (UNSUPPORTED)
  *   -EACCES          authentication failed               -EOVERFLOW  a stated count would overflow
+ *   -EREMOTEIO       the manager raised an exception     -EUSERS     it has no place for one more
  */
 #ifndef XPSHARE_BASE_ERR_H
 #define XPSHARE_BASE_ERR_H

@@ -134,7 +134,8 @@ struct xp_datum_arena *xp_proxy_arena(struct xp_proxy *proxy);
  * @error:     Filled on -EREMOTEIO; may be NULL.
  *
  * Context:  Any thread of any process that inherited @proxy. Blocks.
- * Progress: Two system calls of this process where the reply comes in one piece.
+ * Progress: Three system calls of this process where the reply comes in one piece: send, a
+ *           poll that has the deadline, and recv.
  * Return:   0; -EREMOTEIO; -ESTALE; -ECONNRESET; -ETIMEDOUT; -EUSERS; -EACCES; -EMSGSIZE; -ENOMEM.
  */
 XP_MUST_CHECK int xp_proxy_call(struct xp_proxy *proxy, const char *method, size_t count,
