@@ -166,7 +166,8 @@ def main(argv):
         failures += ours.finish()
     print("objects %d, descriptors %d, VmRSS %d KiB; after %d rounds %d, %d, %d (%d after %d)" % (
         before + (ROUNDS,) + after + (warm[2], WARM)))
-    if after[:2] != before[:2] or after[2] > warm[2] + GROWTH:
+    # The connections of the first look may still be closing when it counts descriptors: fewer is fine.
+    if after[0] > before[0] or after[1] > before[1] or after[2] > warm[2] + GROWTH:
         failures.append("something is left of the bad requests")
     for failure in failures:
         print(failure)

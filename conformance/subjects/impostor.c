@@ -53,8 +53,10 @@ static void misbehave(enum xc_mischief mischief, int fd)
 	}
 	if (bytes)
 		(void)!xp_io_write_full(fd, bytes, size, NULL);
-	while (mischief == XC_MISCHIEF_SILENT || mischief == XC_MISCHIEF_GARBAGE)
-		pause();
+	if (mischief == XC_MISCHIEF_SILENT || mischief == XC_MISCHIEF_GARBAGE) {
+		for (;;)
+			pause();
+	}
 	_exit(0);
 }
 
