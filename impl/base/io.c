@@ -113,7 +113,9 @@ int xp_io_send_full(int fd, struct iovec *parts, int count, const struct timespe
 	advance(&parts, &count, 0);
 	while (rc == 0 && count > 0) {
 		struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
-		ssize_t n = sendmsg(fd, &message, flags);
+		/* The kernel copies no descriptions where there is one part only. */
+		ssize_t n = count == 1 ? send(fd, parts->iov_base, parts->iov_len, flags)
+				       : sendmsg(fd, &message, flags);
 		if (n >= 0) {
 			advance(&parts, &count, (size_t)n);
 			continue;

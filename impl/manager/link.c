@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "xpshare/manager/link.h"
 
+#include "xpshare/manager/pool.h"
+
 #include "xpshare/base/clock.h"
 #include "xpshare/base/io.h"
 
@@ -22,10 +24,10 @@ struct link {
 	struct link *next;
 	struct link **at; /* what points here */
 	struct xp_manager *manager;
-	struct xp_conn serving; /* after accept_connection */
-	struct xp_conn single;	/* of the last connection-level call */
+	struct xp_line *line;  /* for calls on objects; NULL: none yet, or given back */
+	struct xp_conn single; /* of the last connection-level call */
 	struct xp_datum_arena arena;
-	bool ready;  /* @serving may be used */
+	struct xp_datum_arena replies; /* of a line that has been given back */
 	bool spoilt; /* the arena's content has been sent: forget it before the next use */
 };
 
@@ -39,6 +41,8 @@ struct xp_manager {
 	char *key;
 	size_t key_size;
 	pthread_key_t own; /* the calling thread's link */
+	uint32_t polls;
+	struct xp_pool pool;
 	pthread_mutex_t lock;
 	struct link *links;
 	struct link *survivor; /* in a child: the link of the thread that forked */
@@ -60,9 +64,9 @@ static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
 static void link_free(struct link *link)
 {
-	xp_conn_fini(&link->serving);
 	xp_conn_fini(&link->single);
 	xp_datum_arena_fini(&link->arena);
+	xp_datum_arena_fini(&link->replies);
 	free(link);
 }
 
@@ -73,12 +77,31 @@ static void link_remove(struct link *link)
 		link->next->at = link->at;
 }
 
+/* What the thread owned is owned no more. */
+static void line_reset(struct xp_line *line)
+{
+	xp_conn_close(&line->conn);
+	line->ready = false;
+	line->held = 0;
+}
+
+static void line_give(struct link *link)
+{
+	xp_pool_give(&link->manager->pool, link->line);
+	link->line = NULL;
+}
+
 /* The thread ends. */
 static void thread_ends(void *argument)
 {
 	struct link *link = argument;
 	struct xp_manager *manager = link->manager;
 
+	/* In a forked child that has not called since, the lines are still those of the parent. */
+	if (link->line && !atomic_load_explicit(&manager->forked, memory_order_acquire)) {
+		line_reset(link->line);
+		line_give(link);
+	}
 	pthread_mutex_lock(&manager->lock);
 	link_remove(link);
 	pthread_mutex_unlock(&manager->lock);
@@ -96,9 +119,8 @@ static void forget_parent(struct xp_manager *manager)
 	while (link) {
 		struct link *next = link->next;
 
-		link->ready = false;
+		link->line = NULL;
 		if (link == manager->survivor) {
-			xp_conn_close(&link->serving);
 			xp_conn_close(&link->single);
 		} else if (link != own) {
 			link_remove(link);
@@ -107,6 +129,7 @@ static void forget_parent(struct xp_manager *manager)
 		link = next;
 	}
 	manager->survivor = NULL;
+	xp_pool_forget(&manager->pool);
 }
 
 static struct link *link_get(struct xp_manager *manager)
@@ -127,9 +150,9 @@ static struct link *link_get(struct xp_manager *manager)
 	if (!link)
 		return NULL;
 	link->manager = manager;
-	xp_conn_init(&link->serving, NULL);
 	xp_conn_init(&link->single, NULL);
 	xp_datum_arena_init(&link->arena, 0);
+	xp_datum_arena_init(&link->replies, 0);
 	if (pthread_setspecific(manager->own, link) != 0) {
 		link_free(link);
 		return NULL;
@@ -162,14 +185,18 @@ struct xp_datum_arena *xp_link_arena(struct xp_manager *manager)
 static void fork_prepare(void)
 {
 	pthread_mutex_lock(&managers_lock);
-	for (struct xp_manager *each = managers; each; each = each->next)
+	for (struct xp_manager *each = managers; each; each = each->next) {
 		pthread_mutex_lock(&each->lock);
+		xp_pool_lock(&each->pool);
+	}
 }
 
 static void fork_parent(void)
 {
-	for (struct xp_manager *each = managers; each; each = each->next)
+	for (struct xp_manager *each = managers; each; each = each->next) {
+		xp_pool_unlock(&each->pool);
 		pthread_mutex_unlock(&each->lock);
+	}
 	pthread_mutex_unlock(&managers_lock);
 }
 
@@ -179,6 +206,7 @@ static void fork_child(void)
 		each->survivor = pthread_getspecific(each->own);
 		atomic_store_explicit(&each->forked, true, memory_order_release);
 		pthread_mutex_init(&each->lock, NULL);
+		xp_pool_forked(&each->pool);
 	}
 	pthread_mutex_init(&managers_lock, NULL);
 }
@@ -247,7 +275,8 @@ static void pause_for(int64_t duration)
 static int open_conn(struct xp_manager *manager, struct xp_conn *conn,
 		     const struct timespec *deadline)
 {
-	int64_t give_up = xp_clock_ns() + manager->reconnect;
+	int64_t left = xp_deadline_ns(deadline);
+	int64_t give_up = xp_clock_ns() + (manager->reconnect < left ? manager->reconnect : left);
 	int64_t pause = PAUSE_FIRST_NS;
 	int rc;
 
@@ -305,19 +334,29 @@ static int accept_connection(struct xp_conn *conn, const struct timespec *deadli
 	return rc;
 }
 
+/* A line that is ready for a call. */
 static int make_ready(struct link *link, const struct timespec *deadline)
 {
+	struct xp_line *line = link->line;
 	int rc;
 
-	if (link->ready)
-		return 0;
-	rc = open_conn(link->manager, &link->serving, deadline);
-	if (rc == 0) {
-		rc = broken(accept_connection(&link->serving, deadline));
+	if (!line) {
+		rc = xp_pool_take(&link->manager->pool, deadline, &line);
 		if (rc < 0)
-			xp_conn_close(&link->serving);
+			return rc;
+		link->line = line;
+		if (line->conn.wait.polls_max != link->manager->polls)
+			xp_conn_spin(&line->conn, link->manager->polls);
 	}
-	link->ready = rc == 0;
+	if (line->ready)
+		return 0;
+	rc = open_conn(link->manager, &line->conn, deadline);
+	if (rc == 0) {
+		rc = broken(accept_connection(&line->conn, deadline));
+		if (rc < 0)
+			xp_conn_close(&line->conn);
+	}
+	line->ready = rc == 0;
 	return rc;
 }
 
@@ -342,12 +381,11 @@ static int await_reply(struct link *link)
 {
 	for (;;) {
 		struct timespec slice = xp_deadline_after(link->manager->patience);
-		int rc = xp_io_wait(link->serving.fd, POLLIN, &slice);
+		int rc = xp_conn_await(&link->line->conn, &slice);
 
-		if (rc == -ETIMEDOUT)
-			rc = probe(link);
-		else
+		if (rc != -ETIMEDOUT)
 			return rc;
+		rc = probe(link);
 		if (rc < 0)
 			return rc;
 	}
@@ -361,7 +399,7 @@ static int exchange(struct link *link, const struct xp_datum *request,
 	int rc;
 
 	*ret_sent = false;
-	rc = xp_conn_send(&link->serving, request,
+	rc = xp_conn_send(&link->line->conn, request,
 			  deadline && deadline != XP_PROXY_FOREVER ? deadline : &patience);
 	if (rc < 0)
 		return rc;
@@ -373,52 +411,92 @@ static int exchange(struct link *link, const struct xp_datum *request,
 		patience = xp_deadline_after(link->manager->patience);
 		deadline = NULL;
 	}
-	return xp_conn_recv(&link->serving, deadline ? deadline : &patience, ret_reply);
+	return xp_conn_recv(&link->line->conn, deadline ? deadline : &patience, ret_reply);
+}
+
+/* One attempt. @ret_again: the stream had been closed before the request went out, so that it was not
+ * executed. */
+static int attempt(struct link *link, uint32_t epoch, const struct xp_datum *request,
+		   const struct timespec *deadline, const struct xp_datum **ret_reply,
+		   bool *ret_again)
+{
+	struct xp_manager *manager = link->manager;
+	struct xp_line *line = link->line;
+	bool fresh = !line || !line->ready;
+	bool sent;
+	int rc;
+
+	*ret_again = false;
+	if (fresh) {
+		struct timespec patience = xp_deadline_after(manager->patience);
+
+		rc = make_ready(link,
+				earlier(deadline == XP_PROXY_FOREVER ? NULL : deadline, &patience));
+		if (rc < 0)
+			return rc;
+		line = link->line;
+	}
+	if (epoch != xp_link_epoch(manager))
+		return -ESTALE;
+	rc = exchange(link, request, deadline, ret_reply, &sent);
+	if (rc == 0) {
+		atomic_store_explicit(&manager->python2, line->conn.dialect.python == 2,
+				      memory_order_relaxed);
+		return 0;
+	}
+	/* Too large or not to be written: nothing was sent, the stream is as it was. */
+	if (!sent && (rc == -EMSGSIZE || rc == -ENOTSUP || rc == -ENOMEM))
+		return rc;
+	line_reset(line);
+	rc = broken(rc);
+	*ret_again = rc == -ECONNRESET && !sent && !fresh;
+	return rc;
+}
+
+/* The thread has come to own something, or no longer does. */
+static void count_held(struct xp_line *line, enum xp_link_effect effect,
+		       const struct xp_datum *reply)
+{
+	if (effect == XP_LINK_PLAIN || !is_text_pair(reply, "#RETURN"))
+		return;
+	if (effect == XP_LINK_RELEASES)
+		line->held -= line->held > 0;
+	else
+		line->held += xp_datum_truth(reply->items[1]);
+}
+
+/* Let others have the line, if the thread owns nothing by it; the reply stays here. */
+static int share_line(struct link *link, enum xp_link_effect effect, int rc,
+		      const struct xp_datum **reply)
+{
+	if (!link->manager->pool.bound || !link->line)
+		return rc;
+	xp_datum_arena_reset(&link->replies);
+	if (rc == 0) {
+		count_held(link->line, effect, *reply);
+		*reply = xp_datum_copy(&link->replies, *reply);
+		if (!*reply)
+			rc = -ENOMEM;
+	}
+	if (!link->line->held)
+		line_give(link);
+	return rc;
 }
 
 int xp_link_call(struct xp_manager *manager, uint32_t epoch, const struct xp_datum *request,
-		 const struct timespec *deadline, const struct xp_datum **ret_reply)
+		 enum xp_link_effect effect, const struct timespec *deadline,
+		 const struct xp_datum **ret_reply)
 {
 	struct link *link = link_get(manager);
-	int rc;
+	bool again;
 
 	if (!link)
 		return -ENOMEM;
-	for (int attempt = 0;; attempt++) {
-		bool fresh = !link->ready;
-		bool sent;
-
-		if (fresh) {
-			struct timespec patience = xp_deadline_after(manager->patience);
-
-			rc =
-			    make_ready(link, earlier(deadline == XP_PROXY_FOREVER ? NULL : deadline,
-						     &patience));
-			if (rc < 0)
-				break;
-		}
-		if (epoch != xp_link_epoch(manager)) {
-			rc = -ESTALE;
-			break;
-		}
-		rc = exchange(link, request, deadline, ret_reply, &sent);
-		if (rc == 0) {
-			atomic_store_explicit(&manager->python2, link->serving.dialect.python == 2,
-					      memory_order_relaxed);
-			break;
-		}
-		/* Too large or not to be written: nothing was sent, the stream is as it was. */
-		if (!sent && (rc == -EMSGSIZE || rc == -ENOTSUP || rc == -ENOMEM))
-			break;
-		xp_conn_close(&link->serving);
-		link->ready = false;
-		rc = broken(rc);
-		/* The stream had been closed before the request went out, so that it was not executed. */
-		if (rc != -ECONNRESET || sent || fresh || attempt > 0)
-			break;
-	}
+	int rc = attempt(link, epoch, request, deadline, ret_reply, &again);
+	if (again)
+		rc = attempt(link, epoch, request, deadline, ret_reply, &again);
 	link->spoilt = true;
-	return rc;
+	return share_line(link, effect, rc, ret_reply);
 }
 
 int xp_link_once(struct xp_manager *manager, const struct xp_datum *request,
@@ -456,6 +534,7 @@ int xp_manager_connect(const struct xp_manager_plan *plan, struct xp_manager **r
 	manager->policy.digests = plan->digests ? plan->digests : XP_AUTH_ALL;
 	manager->patience = plan->patience_ns ? plan->patience_ns : XP_PATIENCE_NS;
 	manager->reconnect = plan->reconnect_ns;
+	manager->polls = plan->polls;
 	manager->key_size = plan->key_size;
 	manager->key = malloc(plan->key_size + 1);
 	if (!manager->key || pthread_key_create(&manager->own, thread_ends) != 0) {
@@ -465,6 +544,7 @@ int xp_manager_connect(const struct xp_manager_plan *plan, struct xp_manager **r
 	}
 	memcpy(manager->key, plan->key, plan->key_size);
 	pthread_mutex_init(&manager->lock, NULL);
+	xp_pool_init(&manager->pool, plan->connections);
 	pthread_mutex_lock(&managers_lock);
 	manager->next = managers;
 	manager->at = &managers;
@@ -521,6 +601,7 @@ void xp_manager_close(struct xp_manager *manager)
 		link_remove(link);
 		link_free(link);
 	}
+	xp_pool_fini(&manager->pool);
 	stop_child(manager);
 	pthread_mutex_destroy(&manager->lock);
 	free(manager->key);

@@ -2,8 +2,8 @@
 /*
  * link - the connections of a client process to its managers
  *
- * Private to proxy.c and start.c; the rules are in proxy.h. Invariants: (1) A connection is used by the
- * thread that made it, in the process that made it. (2) A connection on which a call failed is closed
+ * Private to proxy.c and start.c; the rules are in proxy.h. Invariants: (1) A connection is used by one
+ * thread at a time, the one that took it from the pool (pool.h), in the process that made it. (2) A connection on which a call failed is closed
  * before anything else is sent on it. (3) fork never copies a lock that is held by another thread.
  */
 #ifndef XPSHARE_MANAGER_LINK_H
@@ -15,10 +15,17 @@
 
 #define XP_IDENT_ROOM 64 /* bytes of an ident of any server, with the NUL */
 
+/* What a call does to what the manager says the connection owns. */
+enum xp_link_effect {
+	XP_LINK_PLAIN,	  /* nothing */
+	XP_LINK_ACQUIRES, /* it owns the object, if the value is true */
+	XP_LINK_RELEASES, /* it owns it no more */
+};
+
 /** xp_link_call() - One request on the thread's object connection. @deadline as xp_proxy_call(). */
 XP_MUST_CHECK int xp_link_call(struct xp_manager *manager, uint32_t epoch,
-			       const struct xp_datum *request, const struct timespec *deadline,
-			       const struct xp_datum **ret_reply);
+			       const struct xp_datum *request, enum xp_link_effect effect,
+			       const struct timespec *deadline, const struct xp_datum **ret_reply);
 /** xp_link_once() - A connection-level request on a connection of its own. */
 XP_MUST_CHECK int xp_link_once(struct xp_manager *manager, const struct xp_datum *request,
 			       const struct xp_datum **ret_reply);

@@ -51,6 +51,7 @@ enum {
 	OPTION_NOFILE,
 	OPTION_METHODS,
 	OPTION_SERVER,
+	OPTION_SPIN,
 };
 
 static const struct argp_option argp_options[] = {
@@ -66,6 +67,11 @@ static const struct argp_option argp_options[] = {
      "Once it listens write the addresses to FD, one a line, and close it", 2},
     {"server", OPTION_SERVER, "MODEL", 0,
      "event (one loop, default) or thread (a thread per connection, as CPython's)", 2},
+    {"spin", OPTION_SPIN, "LOOKS", 0,
+     "Look so often for the next request before sleeping, as far as that pays (event only); "
+     "default 0. "
+     "For local clients on CPUs of their own that wait for little else",
+     2},
     {"quiet", OPTION_QUIET, NULL, 0, "No lines on standard error but for failures", 2},
     {"methods", OPTION_METHODS, NULL, 0, "Print every typeid and its methods, and exit", 2},
     {"user-check", OPTION_USER, "WHO", 0,
@@ -161,6 +167,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 		break;
 	case OPTION_AUTHKEY:
 		settings->authkey_file = text;
+		break;
+	case OPTION_SPIN:
+		options->polls = (uint32_t)number_option(state, "spin", text, 1 << 20);
 		break;
 	case OPTION_QUIET:
 		settings->quiet = true;

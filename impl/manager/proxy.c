@@ -274,6 +274,17 @@ static bool is_unknown(const struct xp_proxy *proxy, const struct xp_remote_erro
 	return !strcmp(error->text, line);
 }
 
+/* RLock and Condition have an owner, which the manager knows by its connection. */
+static enum xp_link_effect effect_of(const struct xp_proxy *proxy, const char *method)
+{
+	if (strcmp(proxy->typeid_, "RLock") != 0 && strcmp(proxy->typeid_, "Condition") != 0)
+		return XP_LINK_PLAIN;
+	if (!strcmp(method, "acquire") || !strcmp(method, "__enter__"))
+		return XP_LINK_ACQUIRES;
+	return !strcmp(method, "release") || !strcmp(method, "__exit__") ? XP_LINK_RELEASES
+									 : XP_LINK_PLAIN;
+}
+
 static int proxy_call(struct xp_proxy *proxy, const char *method, size_t count,
 		      const struct xp_datum *const *args, const struct timespec *deadline,
 		      const struct xp_datum **ret_value, struct xp_remote_error *error)
@@ -286,7 +297,8 @@ static int proxy_call(struct xp_proxy *proxy, const char *method, size_t count,
 	if (!args_complete(count, args))
 		return -ENOMEM;
 	request_init(&request, &proxy->ident_datum, method, count, args, NULL);
-	rc = xp_link_call(proxy->manager, proxy->epoch, &request.whole, deadline, &reply);
+	rc = xp_link_call(proxy->manager, proxy->epoch, &request.whole, effect_of(proxy, method),
+			  deadline, &reply);
 	if (rc < 0)
 		return rc;
 	if (!error)

@@ -12,9 +12,17 @@
  *               const struct xp_datum *args[] = {xp_datum_str(arena, "key"), xp_datum_int(arena, 7)};
  *               rc = xp_proxy_call(proxy, "__setitem__", 2, args, NULL, NULL, &error);
  *               xp_proxy_drop(proxy); xp_manager_close(manager);
- * Threads       Any number may use a manager and its proxies: each has a connection of its own, made at
- *               its first call and closed when the thread ends. What the manager calls the owner of an
- *               RLock or a Condition is therefore the calling thread.
+ * Threads       Any number may use a manager and its proxies. By default each has a connection of its
+ *               own, made at its first call and closed when the thread ends. What the manager calls the
+ *               owner of an RLock or a Condition is therefore the calling thread.
+ * Pool          With plan.connections the threads of a process share at most so many (SPEC P6): a call
+ *               takes one and gives it back, but a thread that owns an RLock or a Condition keeps its own
+ *               until it has released everything, or ends. (A registered type of your own that knows
+ *               its owner by the connection wants a connection per thread.) A call that finds none free
+ *               for as long as it may wait, and at most for the patience, is not sent: -EBUSY. So a
+ *               bound must exceed the number of threads that block in the manager at a time.
+ * Cache         Where many threads read what changes seldom, one refresher and a snapshot in the process
+ *               cost them no call at all: manager/cache.h (SPEC P7).
  * Fork          A child may go on using the manager and the proxies: it makes connections of its own
  *               and never touches those of its parent (SPEC X8). Only the process that created an
  *               object gives the reference up.
@@ -44,6 +52,9 @@ struct xp_proxy;
  * @patience_ns:  See above; 0: XP_PATIENCE_NS.
  * @reconnect_ns: How long to go on trying, with growing pauses, where nobody listens; 0: once.
  * @digests:      Of enum xp_auth_digest; 0: all, so that CPython up to 3.11 is accepted too.
+ * @connections:  Of this process for calls on objects, at most; 0: one for each thread that calls.
+ * @polls:        How often a call looks for its reply before it sleeps, adapting to whether that pays; 0:
+ *                it sleeps at once. XP_CONN_POLLS suits a manager that spins on another CPU.
  */
 struct xp_manager_plan {
 	const struct xp_address *address;
@@ -52,6 +63,8 @@ struct xp_manager_plan {
 	int64_t patience_ns;
 	int64_t reconnect_ns;
 	unsigned digests;
+	unsigned connections;
+	uint32_t polls;
 };
 
 /** xp_manager_connect() - Connect and shake hands once. The key is copied. Return: 0; -errno as above. */
@@ -134,9 +147,9 @@ struct xp_datum_arena *xp_proxy_arena(struct xp_proxy *proxy);
  * @error:     Filled on -EREMOTEIO; may be NULL.
  *
  * Context:  Any thread of any process that inherited @proxy. Blocks.
- * Progress: Three system calls of this process where the reply comes in one piece: send, a
- *           poll that has the deadline, and recv.
- * Return:   0; -EREMOTEIO; -ESTALE; -ECONNRESET; -ETIMEDOUT; -EUSERS; -EACCES; -EMSGSIZE; -ENOMEM.
+ * Progress: Two system calls of this process where the reply comes in one piece: send and recv.
+ * Return:   0; -EREMOTEIO; -ESTALE; -ECONNRESET; -ETIMEDOUT; -EUSERS; -EACCES; -EMSGSIZE; -ENOMEM; -EBUSY
+ *           (a pool only). -ENOMEM of a pool may follow a call that was executed.
  */
 XP_MUST_CHECK int xp_proxy_call(struct xp_proxy *proxy, const char *method, size_t count,
 				const struct xp_datum *const *args, const struct timespec *deadline,

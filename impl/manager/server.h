@@ -39,6 +39,8 @@ enum xp_server_model { XP_SERVER_EVENT, XP_SERVER_THREAD };
  * @connections:  Clients at a time; default: the limit of descriptors less what the server needs.
  * @pending:      Connections in the handshake at a time; at the limit the oldest is given up.
  * @handshake_ns: How long a client may take until its first request.
+ * @polls:        How often to look for the next request before sleeping, adapting to whether that pays;
+ *                0: sleep at once. For clients on other CPUs that wait for little else; only `event`.
  * @any_user:     Do not ask for the user of a peer on AF_UNIX.
  * @allow_md5:    Also where the peer's user is not known: CPython up to 3.11 can do nothing better.
  * @log:          One line without newline, rate-limited; may be NULL.
@@ -56,6 +58,7 @@ struct xp_server_options {
 	unsigned connections;
 	unsigned pending;
 	int64_t handshake_ns;
+	uint32_t polls;
 	bool any_user;
 	bool allow_md5;
 	void (*log)(void *context, const char *line);

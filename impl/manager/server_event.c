@@ -4,6 +4,8 @@
  *
  * Notification is edge-triggered: a stream that is not being read (its call is parked, or its peer does
  * not take the reply) costs nothing, and a request costs recv, send and its share of one epoll_wait.
+ * With options.polls the loop looks for the next request for a while before it sleeps: at the stream that
+ * it served last, and now and then at all of them (hybrid wait, base/wait.h).
  * Invariants: (1) A connection is freed only between two rounds (the list of the dead), so that nothing in
  * the middle of a call loses its client. (2) Whatever makes a session handle frames again puts it into the
  * list of the ready.
@@ -21,6 +23,7 @@
 #define EVENTS_MAX  256
 #define ACCEPTS_MAX 64			 /* of a listener, before the clients have their turn */
 #define PAUSE_NS    (100 * XP_NS_PER_MS) /* of a listener that can accept nothing */
+#define LOOKS_MAX   16			 /* at one stream, before all of them have a look */
 #define FINISH_NS   (10 * XP_NS_PER_SEC) /* for a peer to take the last it is sent */
 
 /* What epoll hands back: the stop descriptor, a listener, or a connection. */
@@ -69,6 +72,9 @@ struct loop {
 	int64_t paused_until; /* 0: listeners are watched */
 	int64_t now;
 	char *scratch;
+	struct xp_wait wait;
+	struct connection *last; /* that was served; NULL: gone */
+	unsigned looks;		 /* at it, since all had one */
 };
 
 static struct connection *connection_of(struct xp_session *session)
@@ -164,6 +170,7 @@ static void connection_run(struct connection *connection)
 {
 	struct xp_session *session = &connection->session;
 
+	connection->loop->last = connection;
 	xp_session_run(session, connection->loop->scratch);
 	if (connection->pending && !xp_session_is_new(session))
 		leave_handshake(connection);
@@ -195,6 +202,8 @@ static void connection_free(struct connection *connection)
 {
 	struct loop *loop = connection->loop;
 
+	if (loop->last == connection)
+		loop->last = NULL;
 	leave_handshake(connection);
 	xp_timers_cancel(&loop->timers, &connection->timer);
 	*connection->link = connection->after;
@@ -388,10 +397,47 @@ static bool has_deadlines(const struct loop *loop)
 	return loop->oldest || loop->paused_until || xp_timers_first(&loop->timers);
 }
 
+/* Whether the stream that was served last has a request: serve it. */
+static bool served_again(struct loop *loop)
+{
+	struct xp_dispatch *dispatch = &loop->server->dispatch;
+	uint64_t calls = dispatch->stats.calls;
+
+	if (!loop->last || loop->last->session.dead)
+		return false;
+	loop->last->session.readable = true;
+	connection_run(loop->last);
+	return dispatch->stats.calls != calls;
+}
+
+/* Look for work as long as experience says that it pays. Return: whether there was some: *@ret_count events,
+ * or, with none, a request of the last stream that has been served. */
+static bool look(struct loop *loop, struct epoll_event *events, int *ret_count)
+{
+	bool paid = false;
+
+	*ret_count = 0;
+	for (uint32_t left = xp_wait_polls(&loop->wait); left > 0 && !paid; left--) {
+		if (++loop->looks < LOOKS_MAX) {
+			paid = served_again(loop);
+		} else {
+			loop->looks = 0;
+			*ret_count = epoll_wait(loop->epoll, events, EVENTS_MAX, 0);
+			paid = *ret_count != 0;
+		}
+	}
+	xp_wait_learn(&loop->wait, paid);
+	return paid;
+}
+
 static int loop_round(struct loop *loop, bool *ret_stop)
 {
 	struct epoll_event events[EVENTS_MAX];
-	int count = epoll_wait(loop->epoll, events, EVENTS_MAX, patience(loop));
+	int wait = patience(loop);
+	int count;
+
+	if (wait == 0 || !loop->wait.polls_max || !look(loop, events, &count))
+		count = epoll_wait(loop->epoll, events, EVENTS_MAX, wait);
 
 	if (count < 0 && errno != EINTR)
 		return -errno;
@@ -466,6 +512,10 @@ static int loop_init(struct loop *loop, struct xp_server *server)
 	struct xp_gate *gate = &server->gate;
 
 	*loop = (struct loop){.server = server, .epoll = -1, .now = xp_clock_ns()};
+	/* Not bounded by the CPUs that this thread may use: its clients may use others. */
+	xp_wait_init(&loop->wait, XP_WAIT_POLLS_FOREVER);
+	loop->wait.polls_max = server->options.polls;
+	atomic_store_explicit(&loop->wait.polls, server->options.polls, memory_order_relaxed);
 	loop->stop.kind = SOURCE_STOP;
 	loop->scratch = malloc(XP_STREAM_SCRATCH);
 	loop->listenings = calloc(gate->count, sizeof(*loop->listenings));

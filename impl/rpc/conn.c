@@ -13,6 +13,9 @@ enum state { CLOSED, OPEN, READY, BROKEN };
 /* Parts per system call; the kernel's limit is 1024. */
 #define PARTS_MAX 512
 
+/* The kernel counts SO_RCVTIMEO in ticks and rounds up: a limit ends so long before its deadline at least. */
+#define LIMIT_SLACK_NS (20 * XP_NS_PER_MS)
+
 /* What a connection keeps of the memory of its largest call. */
 #define KEEP ((size_t)256 << 10)
 
@@ -47,6 +50,14 @@ void xp_conn_init(struct xp_conn *conn, const struct xp_pickle_limits *limits)
 	xp_pickle_writer_init(&conn->writer, limits ? limits->bytes : 0, 0);
 	xp_datum_arena_init(&conn->replies, 0);
 	conn->frame_max = conn->reader.limits.bytes;
+}
+
+void xp_conn_spin(struct xp_conn *conn, uint32_t polls)
+{
+	/* Not bounded by the CPUs that this thread may use: the peer may use others. */
+	xp_wait_init(&conn->wait, XP_WAIT_POLLS_FOREVER);
+	conn->wait.polls_max = polls;
+	atomic_store_explicit(&conn->wait.polls, polls, memory_order_relaxed);
 }
 
 void xp_conn_fini(struct xp_conn *conn)
@@ -125,6 +136,7 @@ void xp_conn_adopt(struct xp_conn *conn, int fd)
 	pthread_once(&generation_once, watch_forks);
 	xp_conn_close(conn);
 	conn->fd = fd;
+	conn->recv_limit_ns = 0;
 	conn->process = generation;
 	conn->state = OPEN;
 	conn->speak = conn->dialect = XP_DIALECT_ANY;
@@ -222,25 +234,101 @@ static int send_parts(struct xp_conn *conn, struct iovec *parts, int count,
 	return rc;
 }
 
+/*
+ * Let the kernel end a recv that waits too long, before @deadline and not by much. Return: whether it does.
+ *
+ * The limit is set anew only where the one in force would be too late, or too early by far: it is a power of
+ * two, so that deadlines of one patience, which differ by microseconds, share it.
+ */
+static bool limit_recv(struct xp_conn *conn, const struct timespec *deadline)
+{
+	int64_t left = xp_deadline_ns(deadline) - LIMIT_SLACK_NS;
+	int64_t limit = LIMIT_SLACK_NS;
+
+	if (left < LIMIT_SLACK_NS)
+		return false;
+	if (conn->recv_limit_ns >= left / 4 && conn->recv_limit_ns > 0 &&
+	    conn->recv_limit_ns <= left)
+		return true;
+	while (limit <= left / 2)
+		limit *= 2;
+	struct timeval time = {.tv_sec = limit / XP_NS_PER_SEC,
+			       .tv_usec = limit % XP_NS_PER_SEC / XP_NS_PER_US};
+	if (setsockopt(conn->fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time)) < 0)
+		return false;
+	conn->recv_limit_ns = limit;
+	return true;
+}
+
+/* Look for bytes as long as experience says that it pays. Return: how many; -EAGAIN; -EPIPE; -errno. */
+static ssize_t look(struct xp_conn *conn, char *at, size_t room)
+{
+	ssize_t n = -1;
+
+	errno = EAGAIN;
+	for (uint32_t left = xp_wait_polls(&conn->wait); left > 0 && n < 0; left--) {
+		n = recv(conn->fd, at, room, MSG_DONTWAIT);
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			break;
+	}
+	xp_wait_learn(&conn->wait, n > 0);
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	return n > 0 ? n : -EPIPE;
+}
+
+/* Read 1 to @room bytes. Return: how many; -EPIPE; -ETIMEDOUT; -errno. */
+static ssize_t receive(struct xp_conn *conn, char *at, size_t room, const struct timespec *deadline)
+{
+	ssize_t n;
+
+	if (conn->tcp)
+		xp_listen_quickack(conn->fd);
+	if (conn->wait.polls_max > 0) {
+		n = look(conn, at, room);
+		if (n != -EAGAIN)
+			return n;
+	}
+	if (!deadline || limit_recv(conn, deadline)) {
+		n = recv(conn->fd, at, room, 0);
+		if (n > 0)
+			return n;
+		if (n == 0)
+			return -EPIPE;
+		if (errno != EINTR && errno != EAGAIN)
+			return -errno;
+	}
+	/* A signal, the limit, or O_NONBLOCK from somewhere: the rest of the time is waited out here. */
+	return xp_io_read_some(conn->fd, at, room, deadline);
+}
+
+/* Read what comes next into the buffer. */
+static int recv_more(struct xp_conn *conn, const struct timespec *deadline)
+{
+	size_t room;
+	char *at;
+	int rc = xp_frame_buffer_space(&conn->input, &at, &room);
+
+	if (rc < 0)
+		return rc;
+	ssize_t n = receive(conn, at, room, deadline);
+	if (n < 0)
+		return (int)n;
+	xp_frame_buffer_received(&conn->input, (size_t)n);
+	return 0;
+}
+
 /* The next whole frame; its bytes stay until the next call. */
 static int recv_frame(struct xp_conn *conn, uint64_t limit, const struct timespec *deadline,
 		      char **ret_payload, size_t *ret_size)
 {
 	for (;;) {
-		char *at;
-		size_t room;
 		int rc = xp_frame_buffer_next(&conn->input, limit, ret_payload, ret_size);
 		if (rc != 0)
 			return rc < 0 ? rc : 0;
-		rc = xp_frame_buffer_space(&conn->input, &at, &room);
+		rc = recv_more(conn, deadline);
 		if (rc < 0)
 			return rc;
-		if (conn->tcp)
-			xp_listen_quickack(conn->fd);
-		ssize_t n = xp_io_read_some(conn->fd, at, room, deadline);
-		if (n < 0)
-			return (int)n;
-		xp_frame_buffer_received(&conn->input, (size_t)n);
 	}
 }
 
@@ -326,6 +414,24 @@ static void learn(struct xp_conn *conn)
 		conn->speak = conn->dialect;
 }
 
+/* The last reply lay in the buffer and the arena. */
+static void forget_reply(struct xp_conn *conn)
+{
+	xp_datum_arena_reset(&conn->replies);
+	xp_frame_buffer_trim(&conn->input, KEEP);
+}
+
+int xp_conn_await(struct xp_conn *conn, const struct timespec *deadline)
+{
+	int rc = check(conn, READY);
+
+	if (rc < 0 || xp_frame_buffer_pending(&conn->input) > 0)
+		return rc;
+	forget_reply(conn);
+	rc = recv_more(conn, deadline);
+	return rc < 0 && rc != -ETIMEDOUT ? broken(conn, rc) : rc;
+}
+
 int xp_conn_recv(struct xp_conn *conn, const struct timespec *deadline,
 		 const struct xp_datum **ret_value)
 {
@@ -336,9 +442,7 @@ int xp_conn_recv(struct xp_conn *conn, const struct timespec *deadline,
 
 	if (rc < 0)
 		return rc;
-	/* The last reply lay in the buffer and the arena. */
-	xp_datum_arena_reset(&conn->replies);
-	xp_frame_buffer_trim(&conn->input, KEEP);
+	forget_reply(conn);
 	rc = recv_frame(conn, conn->frame_max, deadline, &payload, &size);
 	if (rc == -EPIPE && xp_frame_buffer_pending(&conn->input) == 0) {
 		(void)broken(conn, rc);

@@ -17,6 +17,10 @@
  *               parent's stream alone.
  * Death         A manager that is killed: -ECONNRESET at once. A stopped one: -ETIMEDOUT at the
  *               deadline.
+ * Waiting       The kernel keeps the deadline: SO_RCVTIMEO is set when deadlines change by a power of two,
+ *               which calls with one patience never do, so that a reply costs one recv. What that
+ *               leaves of the time to an absolute deadline is waited out in poll(2). By xp_conn_spin()
+ *               the socket is polled for a while first: hybrid wait, for a peer on another CPU.
  * Threads       One thread at a time per connection.
  */
 #ifndef XPSHARE_RPC_CONN_H
@@ -29,7 +33,11 @@
 #include "xpshare/rpc/listen.h"
 #include "xpshare/rpc/pickle.h"
 
+#include "xpshare/base/wait.h"
+
 #include <time.h>
+
+#define XP_CONN_POLLS 256u /* of xp_conn_spin(): some 50 us, what a sleep and a wake-up cost */
 
 /** struct xp_conn - private, except that `dialect` is that of the peer's last reply. */
 struct xp_conn {
@@ -40,6 +48,8 @@ struct xp_conn {
 	struct xp_dialect dialect; /* the peer's, known after its first reply */
 	struct xp_dialect speak;   /* what requests are written in */
 	uint64_t frame_max;
+	int64_t recv_limit_ns; /* SO_RCVTIMEO of @fd; 0: none */
+	struct xp_wait wait;   /* how often to look before sleeping */
 	struct xp_frame_buffer input;
 	struct xp_pickle_reader reader;
 	struct xp_pickle_writer writer;
@@ -49,6 +59,12 @@ struct xp_conn {
 
 /** xp_conn_init() - Closed; allocates nothing. @limits NULL: defaults. */
 void xp_conn_init(struct xp_conn *conn, const struct xp_pickle_limits *limits);
+/**
+ * xp_conn_spin() - From now on look up to @polls times for a reply before sleeping; 0: sleep at once.
+ *
+ * Learns whether that pays (base/wait.h). It can only where the peer runs on another CPU: the caller knows.
+ */
+void xp_conn_spin(struct xp_conn *conn, uint32_t polls);
 /** xp_conn_fini() - Close, and give the memory back. */
 void xp_conn_fini(struct xp_conn *conn);
 
@@ -78,7 +94,7 @@ XP_MUST_CHECK int xp_conn_authenticate(struct xp_conn *conn, enum xp_auth_role r
  * @request:   Any datum; written in protocol 2 at first, which all read, then in the peer's dialect.
  * @ret_reply: Lives until the next call on @conn, or its close.
  *
- * Progress: Blocking. Two system calls where the reply comes in one piece (three with a deadline).
+ * Progress: Blocking. Two system calls where the reply comes in one piece: send and recv.
  * Death:    -ECONNRESET: the manager is gone, before or during the call; it may have been executed.
  * Return:   0; -ETIMEDOUT; -ECONNRESET; -EPROTO a malformed reply; -ENOMEM; -EMSGSIZE, -ENOTSUP a
  *           request over the limit, or that the peer's dialect cannot hold: nothing was sent, and the
@@ -93,6 +109,12 @@ XP_MUST_CHECK int xp_conn_send(struct xp_conn *conn, const struct xp_datum *valu
 /** xp_conn_recv() - The other half. -EPIPE: the peer closed between frames. */
 XP_MUST_CHECK int xp_conn_recv(struct xp_conn *conn, const struct timespec *deadline,
 			       const struct xp_datum **ret_value);
+
+/**
+ * xp_conn_await() - Wait until some of a reply has come.
+ * Return: 0; -ETIMEDOUT, and the connection stays as it is; else as xp_conn_recv().
+ */
+XP_MUST_CHECK int xp_conn_await(struct xp_conn *conn, const struct timespec *deadline);
 
 /** xp_conn_is_usable() - READY, in this process, and the peer has neither closed
  *  nor sent anything. */
