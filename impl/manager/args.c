@@ -41,10 +41,6 @@ static int bind_keywords(struct xp_call *call, const struct xp_method *method, c
 		size_t size;
 		const char *param;
 
-		if (!xp_datum_is(key, XP_DATUM_STR)) {
-			xp_call_raisef(call, "TypeError", "keywords must be strings");
-			return wrong(call);
-		}
 		while ((param = param_name(method->params, index, &size))) {
 			if (size == key->size && !memcmp(param, key->bytes, size))
 				break;
@@ -175,6 +171,12 @@ int xp_args_bind(struct xp_call *call, const struct xp_method *method, const cha
 	call->positional = positional;
 	call->keywords = keywords->count > 0 ? keywords : NULL;
 	call->arg_count = count;
+	for (size_t i = 0; i < keywords->count; i++) {
+		if (!xp_datum_is(keywords->items[2 * i], XP_DATUM_STR)) {
+			xp_call_raisef(call, "TypeError", "keywords must be strings");
+			return wrong(call);
+		}
+	}
 	if (method->style == XP_ARGS_RAW)
 		return 0;
 	/* The usual call: right by position, nothing by name. */

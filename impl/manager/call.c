@@ -27,13 +27,31 @@ const struct xp_datum *xp_call_raise(struct xp_call *call, const struct xp_datum
 	return NULL;
 }
 
+/* A class that the client's version does not have cannot be unpickled there: RuntimeError, which two of them
+ * are derived from, and words that say the rest. Return: NULL where the client knows @name. */
+static const char *words_instead(const struct xp_client *client, const char *name)
+{
+	if (client->python2 && !strcmp(name, "RecursionError"))
+		return "maximum recursion depth exceeded in cmp";
+	if (client->python2 && !strcmp(name, "threading.BrokenBarrierError"))
+		return "the barrier is broken";
+	/* Of 3.13; the handshake does not tell it from 3.12. */
+	if (!client->modern && !strcmp(name, "queue.ShutDown"))
+		return "the queue has been shut down";
+	return NULL;
+}
+
 /* "queue.Empty" or, of builtins, "ValueError". */
-static const struct xp_datum *exception_named(struct xp_datum_arena *arena, const char *name,
+static const struct xp_datum *exception_named(const struct xp_client *client, const char *name,
 					      size_t count, const struct xp_datum *const *args)
 {
+	struct xp_datum_arena *arena = &client->dispatch->arena;
+	const char *instead = words_instead(client, name);
 	const char *dot = strrchr(name, '.');
 	char module[64] = "builtins";
 
+	if (instead)
+		return xp_datum_exception(arena, "builtins", "RuntimeError", instead);
 	if (dot) {
 		xp_assert((size_t)(dot - name) < sizeof(module));
 		memcpy(module, name, (size_t)(dot - name));
@@ -60,31 +78,39 @@ const struct xp_datum *xp_call_raisef(struct xp_call *call, const char *name, co
 			size--;
 		text = xp_datum_str_n(call->arena, line, size);
 	}
-	return xp_call_raise(call, exception_named(call->arena, name, format ? 1 : 0, &text));
+	return xp_call_raise(call, exception_named(call->client, name, format ? 1 : 0, &text));
 }
 
 const struct xp_datum *xp_call_raise_value(struct xp_call *call, const char *name,
 					   const struct xp_datum *value)
 {
-	return xp_call_raise(call, exception_named(call->arena, name, 1, &value));
+	return xp_call_raise(call, exception_named(call->client, name, 1, &value));
 }
 
 /* ---- memory ------------------------------------------------------------------------------------ */
 
+bool xp_dispatch_charge(struct xp_dispatch *dispatch, size_t bytes)
+{
+	if (dispatch->memory > dispatch->limits.memory ||
+	    bytes > dispatch->limits.memory - dispatch->memory)
+		return false;
+	dispatch->memory += bytes;
+	return true;
+}
+
+void xp_dispatch_discharge(struct xp_dispatch *dispatch, size_t bytes)
+{
+	dispatch->memory -= bytes;
+}
+
 /* Each reference counts in full: who shares a value may be the last to hold it. */
 static bool charge(struct xp_call *call, const struct xp_datum_box *box)
 {
-	struct xp_dispatch *dispatch = call->dispatch;
-	size_t size = xp_datum_box_size(box);
-
-	if (dispatch->memory > dispatch->limits.memory ||
-	    size > dispatch->limits.memory - dispatch->memory) {
-		xp_call_raisef(call, "MemoryError", "the server's limit of %zu bytes is reached",
-			       dispatch->limits.memory);
-		return false;
-	}
-	dispatch->memory += size;
-	return true;
+	if (xp_dispatch_charge(call->dispatch, xp_datum_box_size(box)))
+		return true;
+	xp_call_raisef(call, "MemoryError", "the server's limit of %zu bytes is reached",
+		       call->dispatch->limits.memory);
+	return false;
 }
 
 int xp_call_keep(struct xp_call *call, const struct xp_datum *value, struct xp_datum_box **ret_box)
@@ -200,10 +226,22 @@ void xp_referent_unref(struct xp_referent *referent)
 	if (!referent)
 		return;
 	xp_assert(referent->holders > 0);
-	if (--referent->holders == 0 && referent->proxies == 0) {
-		xp_store_remove(referent->dispatch, referent);
+	if (--referent->holders > 0 || referent->proxies > 0)
+		return;
+	struct xp_dispatch *dispatch = referent->dispatch;
+
+	xp_store_remove(dispatch, referent);
+	referent->dying = dispatch->dying;
+	dispatch->dying = referent;
+	/* What it holds may have its last reference here, and so on, as deep as clients like: no recursion. */
+	if (dispatch->freeing)
+		return;
+	dispatch->freeing = true;
+	while ((referent = dispatch->dying)) {
+		dispatch->dying = referent->dying;
 		referent->type->as.type->fini(referent);
 	}
+	dispatch->freeing = false;
 }
 
 bool xp_referent_is(const struct xp_referent *referent, const struct xp_typeid *typeid_)
@@ -316,8 +354,7 @@ bool xp_waiter_return(struct xp_waiter *waiter, const struct xp_datum *value)
 
 bool xp_waiter_raise(struct xp_waiter *waiter, const char *name)
 {
-	return xp_waiter_raise_exception(waiter,
-					 exception_named(xp_waiter_arena(waiter), name, 0, NULL));
+	return xp_waiter_raise_exception(waiter, exception_named(client_of(waiter), name, 0, NULL));
 }
 
 bool xp_waiter_raise_exception(struct xp_waiter *waiter, const struct xp_datum *exception)

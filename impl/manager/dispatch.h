@@ -76,6 +76,8 @@ struct xp_dispatch {
 	struct xp_pickle_writer writer;
 	struct xp_datum_arena arena;
 	struct xp_held *held;
+	struct xp_referent *dying; /* to be freed by whoever frees already */
+	bool freeing;
 };
 
 /**

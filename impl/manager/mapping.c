@@ -5,8 +5,9 @@
 
 #include <stdlib.h>
 
-#define FREE UINT32_MAX
-#define GONE (UINT32_MAX - 1) /* a pair was here: look further */
+#define ROOM_KEPT 64 /* pairs that an empty mapping keeps room for */
+#define FREE	  UINT32_MAX
+#define GONE	  (UINT32_MAX - 1) /* a pair was here: look further */
 
 static size_t start_of(const struct xp_mapping *mapping, uint64_t hash)
 {
@@ -23,7 +24,13 @@ static void table_put(struct xp_mapping *mapping, uint64_t hash, uint32_t index)
 }
 
 /* Room for one more pair: pack the gaps away, and grow if they are few. */
-static int make_room(struct xp_mapping *mapping)
+/* Bytes of the two arrays. */
+static size_t size_of(size_t room)
+{
+	return room * (sizeof(struct xp_pair) + 2 * sizeof(uint32_t));
+}
+
+static int make_room(struct xp_dispatch *dispatch, struct xp_mapping *mapping)
 {
 	size_t room = mapping->room;
 	size_t packed = 0;
@@ -32,7 +39,9 @@ static int make_room(struct xp_mapping *mapping)
 		return 0;
 	if (mapping->count + 1 > room / 2)
 		room = room ? 2 * room : 8;
-	if (room > GONE / 2)
+	else if (mapping->count < room / 8)
+		room /= 4;
+	if (room > GONE / 2 || !xp_dispatch_charge(dispatch, size_of(room)))
 		return -ENOMEM;
 	size_t table_size = 2 * room;
 	uint32_t *table = malloc(table_size * sizeof(*table));
@@ -41,12 +50,14 @@ static int make_room(struct xp_mapping *mapping)
 	if (!table || !pairs) {
 		free(table);
 		free(pairs);
+		xp_dispatch_discharge(dispatch, size_of(room));
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < mapping->used; i++) {
 		if (mapping->pairs[i].key)
 			pairs[packed++] = mapping->pairs[i];
 	}
+	xp_dispatch_discharge(dispatch, size_of(mapping->room));
 	free(mapping->pairs);
 	free(mapping->table);
 	mapping->pairs = pairs;
@@ -64,7 +75,7 @@ static int make_room(struct xp_mapping *mapping)
 static int hash_key(struct xp_call *call, const struct xp_datum *key, uint64_t *ret_hash)
 {
 	const struct xp_datum *culprit;
-	int rc = xp_datum_hash(key, ret_hash, &culprit);
+	int rc = xp_datum_hash_counted(key, &call->steps, ret_hash, &culprit);
 
 	if (rc < 0)
 		xp_python_raise_unhashable(call, rc, culprit);
@@ -84,7 +95,7 @@ static int find_hashed(struct xp_call *call, const struct xp_mapping *mapping,
 
 		if (pair->hash != hash)
 			continue;
-		int rc = xp_datum_equal(xp_datum_box_value(pair->key), key);
+		int rc = xp_datum_equal_counted(xp_datum_box_value(pair->key), key, &call->steps);
 
 		if (rc < 0) {
 			xp_python_raise(call, rc);
@@ -135,7 +146,7 @@ int xp_mapping_set(struct xp_call *call, struct xp_mapping *mapping, const struc
 		xp_dispatch_drop(call->dispatch, pair.value);
 		return rc;
 	}
-	rc = make_room(mapping);
+	rc = make_room(call->dispatch, mapping);
 	if (rc < 0) {
 		xp_dispatch_drop(call->dispatch, pair.key);
 		xp_dispatch_drop(call->dispatch, pair.value);
@@ -167,6 +178,8 @@ struct xp_datum_box *xp_mapping_remove(struct xp_dispatch *dispatch, struct xp_m
 	/* Gaps at the end are given up at once, so that popitem in a loop finds the last pair. */
 	while (mapping->used > 0 && !mapping->pairs[mapping->used - 1].key)
 		mapping->used--;
+	if (mapping->count == 0 && mapping->room > ROOM_KEPT)
+		xp_mapping_clear(dispatch, mapping);
 	xp_dispatch_drop(dispatch, key);
 	return value;
 }
@@ -181,6 +194,7 @@ void xp_mapping_clear(struct xp_dispatch *dispatch, struct xp_mapping *mapping)
 		xp_dispatch_drop(dispatch, old.pairs[i].key);
 		xp_dispatch_drop(dispatch, old.pairs[i].value);
 	}
+	xp_dispatch_discharge(dispatch, size_of(old.room));
 	free(old.pairs);
 	free(old.table);
 }

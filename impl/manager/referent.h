@@ -118,6 +118,7 @@ struct xp_typeid {
  * struct xp_referent - One object of the server; the first member of its type's structure.
  * @type:     Its row in the registry: type->typeid is the struct xp_typeid.
  * @number:   What its ident says after the incarnation; never used again. 0: not in the store yet.
+ * @dying:    Next of those whose last reference has gone.
  * @proxies:  References that clients hold (create, incref, decref).
  * @holders:  References from inside: values that contain a proxy of it, parked calls, other
  *            referents, the registry. It lives as long as either is above 0.
@@ -125,6 +126,7 @@ struct xp_typeid {
 struct xp_referent {
 	const struct xp_type_entry *type;
 	struct xp_dispatch *dispatch;
+	struct xp_referent *dying;
 	uint64_t number;
 	uint32_t proxies;
 	uint32_t holders;
@@ -155,6 +157,7 @@ const struct xp_datum *xp_referent_text(struct xp_call *call, struct xp_referent
  * @error:      Exception raised (xp_call_raise*).
  * @object:     Object made (xp_call_object).
  * @parked:     The reply will come from elsewhere.
+ * @steps:      What its comparisons have cost so far (rpc/datum_compare.h).
  * @creating:   The entry of the registry that create() is asked for.
  */
 struct xp_call {
@@ -171,6 +174,7 @@ struct xp_call {
 	struct xp_referent *object;
 	const struct xp_type_entry *creating;
 	bool parked;
+	unsigned steps;
 };
 
 #define xp_call_self(call, type, member) ((type *)((char *)(call)->self - offsetof(type, member)))
@@ -211,6 +215,10 @@ const struct xp_datum *xp_call_object(struct xp_call *call, struct xp_referent *
  */
 XP_MUST_CHECK int xp_call_keep(struct xp_call *call, const struct xp_datum *value,
 			       struct xp_datum_box **ret_box);
+/** xp_dispatch_charge() - @bytes more of a referent's own memory (its array of members) count against the
+ *  server's limit. False: they would exceed it. xp_dispatch_discharge() takes them off again. */
+bool xp_dispatch_charge(struct xp_dispatch *dispatch, size_t bytes);
+void xp_dispatch_discharge(struct xp_dispatch *dispatch, size_t bytes);
 /** xp_dispatch_share() - One more reference to what was kept. Return: @box; NULL, MemoryError raised. */
 struct xp_datum_box *xp_dispatch_share(struct xp_call *call, struct xp_datum_box *box);
 /** xp_dispatch_drop() - Give back what was kept. NULL is allowed. */

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#define ROOM_KEPT 64 /* members that an empty list keeps room for */
+
 struct list {
 	struct xp_referent base;
 	struct xp_datum_box **items;
@@ -26,24 +28,42 @@ static const struct xp_datum *item_at(const struct list *list, size_t index)
 
 static int make_room(struct xp_call *call, struct list *list, size_t more)
 {
+	const size_t each = sizeof(struct xp_datum_box *);
 	size_t room = list->count + more;
-	struct xp_datum_box **items;
 
 	if (room <= list->room)
 		return 0;
 	room += room / 8 + 4;
-	if (more > SIZE_MAX / 64 ||
-	    room > call->dispatch->limits.memory / sizeof(struct xp_datum_box *))
-		items = NULL;
-	else
-		items = realloc(list->items, room * sizeof(struct xp_datum_box *));
-	if (!items) {
-		xp_call_raisef(call, "MemoryError", NULL);
-		return -ENOMEM;
+	if (more <= SIZE_MAX / 64 &&
+	    xp_dispatch_charge(call->dispatch, (room - list->room) * each)) {
+		struct xp_datum_box **items = realloc(list->items, room * each);
+
+		if (items) {
+			list->items = items;
+			list->room = room;
+			return 0;
+		}
+		xp_dispatch_discharge(call->dispatch, (room - list->room) * each);
 	}
+	xp_call_raisef(call, "MemoryError", NULL);
+	return -ENOMEM;
+}
+
+/* Give back what a list that was much longer does not need any more. */
+static void trim(struct list *list)
+{
+	const size_t each = sizeof(struct xp_datum_box *);
+	size_t room = 2 * list->count + ROOM_KEPT;
+
+	if (list->room / 2 <= room)
+		return;
+	struct xp_datum_box **items = realloc(list->items, room * each);
+
+	if (!items)
+		return;
+	xp_dispatch_discharge(list->base.dispatch, (list->room - room) * each);
 	list->items = items;
 	list->room = room;
-	return 0;
 }
 
 /* @value as an array of kept boxes, all or none. */
@@ -93,6 +113,7 @@ static int splice(struct xp_call *call, struct list *list, size_t at, size_t rem
 	if (added > 0)
 		memcpy(list->items + at, boxes, added * sizeof(*gone));
 	list->count += added - removed;
+	trim(list);
 	/* Dropped last: a member may hold the last reference to whatever. */
 	drop_all(call, gone, removed);
 	return 0;
@@ -247,6 +268,7 @@ static const struct xp_datum *delete_slice(struct xp_call *call, struct list *li
 			list->items[kept++] = list->items[i];
 	}
 	list->count = kept;
+	trim(list);
 	drop_all(call, gone, taken);
 	return xp_datum_none();
 }
@@ -369,6 +391,7 @@ static const struct xp_datum *list_pop(struct xp_call *call)
 	list->count--;
 	memmove(list->items + index, list->items + index + 1,
 		(list->count - (size_t)index) * sizeof(struct xp_datum_box *));
+	trim(list);
 	return xp_call_release(call, box);
 }
 
@@ -379,7 +402,7 @@ static int search(struct xp_call *call, const struct list *list, const struct xp
 {
 	*ret_at = SIZE_MAX;
 	for (size_t i = start; i < stop && i < list->count; i++) {
-		int rc = xp_datum_equal(item_at(list, i), value);
+		int rc = xp_datum_equal_counted(item_at(list, i), value, &call->steps);
 
 		if (rc < 0) {
 			xp_python_raise(call, rc);
@@ -545,9 +568,9 @@ static int repeats(struct xp_call *call, const struct list *list, size_t *ret_ti
 		return rc;
 	if (times < 0)
 		times = 0;
-	if (times > 0 && list->count > 0 &&
-	    (uint64_t)times >
-		call->dispatch->limits.memory / sizeof(struct xp_datum) / list->count) {
+	/* What has more members than a request may have values would not fit into the reply either. */
+	if (times > 1 && list->count > 0 &&
+	    (uint64_t)times > call->dispatch->limits.nodes / list->count) {
 		xp_call_raisef(call, "MemoryError", NULL);
 		return -ENOMEM;
 	}
@@ -589,8 +612,10 @@ static const struct xp_datum *list_imul(struct xp_call *call)
 		for (size_t i = count; i < count * times; i++) {
 			struct xp_datum_box *box = xp_dispatch_share(call, list->items[i % count]);
 
-			if (!box)
+			if (!box) {
+				splice(call, list, count, list->count - count, NULL, 0);
 				return NULL;
+			}
 			list->items[list->count++] = box;
 		}
 	}
@@ -617,6 +642,7 @@ static const struct xp_datum *list_reversed(struct xp_call *call)
 
 struct sorter {
 	int error;
+	unsigned *steps;
 	const struct xp_datum *culprits[2];
 };
 
@@ -627,7 +653,7 @@ static bool before(struct sorter *sorter, const struct xp_datum *b, const struct
 
 	if (sorter->error)
 		return false;
-	rc = xp_datum_less(b, a, sorter->culprits);
+	rc = xp_datum_less_counted(b, a, sorter->culprits, sorter->steps);
 	if (rc < 0)
 		sorter->error = rc;
 	return rc == 1;
@@ -661,7 +687,7 @@ static void merge_sort(struct sorter *sorter, struct xp_datum_box **items,
 static const struct xp_datum *list_sort(struct xp_call *call)
 {
 	struct list *list = self_of(call);
-	struct sorter sorter = {0};
+	struct sorter sorter = {.steps = &call->steps};
 	struct xp_datum_box **space;
 	bool reversed = false;
 
@@ -718,6 +744,7 @@ static void list_fini(struct xp_referent *referent)
 
 	for (size_t i = 0; i < list->count; i++)
 		xp_dispatch_drop(referent->dispatch, list->items[i]);
+	xp_dispatch_discharge(referent->dispatch, list->room * sizeof(struct xp_datum_box *));
 	free(list->items);
 	free(list);
 }

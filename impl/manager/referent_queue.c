@@ -11,7 +11,8 @@
 
 #include <stdlib.h>
 
-#define NO_LIMIT ((uint64_t)INT64_MAX)
+#define ROOM_KEPT 64 /* items that an empty queue keeps room for */
+#define NO_LIMIT  ((uint64_t)INT64_MAX)
 
 struct queue {
 	struct xp_referent base;
@@ -39,9 +40,13 @@ static int make_room(struct queue *queue)
 
 	if (queue->count < queue->room)
 		return 0;
-	items = malloc(room * sizeof(struct xp_datum_box *));
-	if (!items)
+	if (!xp_dispatch_charge(queue->base.dispatch, (room - queue->room) * sizeof(*items)))
 		return -ENOMEM;
+	items = malloc(room * sizeof(struct xp_datum_box *));
+	if (!items) {
+		xp_dispatch_discharge(queue->base.dispatch, (room - queue->room) * sizeof(*items));
+		return -ENOMEM;
+	}
 	for (size_t i = 0; i < queue->count; i++)
 		items[i] = queue->items[(queue->first + i) & (queue->room - 1)];
 	free(queue->items);
@@ -57,12 +62,23 @@ static void push(struct queue *queue, struct xp_datum_box *item)
 	queue->items[(queue->first + queue->count++) & (queue->room - 1)] = item;
 }
 
+static void forget_room(struct queue *queue)
+{
+	xp_dispatch_discharge(queue->base.dispatch, queue->room * sizeof(struct xp_datum_box *));
+	free(queue->items);
+	queue->items = NULL;
+	queue->room = 0;
+	queue->first = 0;
+}
+
 static struct xp_datum_box *pop(struct queue *queue)
 {
 	struct xp_datum_box *item = queue->items[queue->first];
 
 	queue->first = (queue->first + 1) & (queue->room - 1);
 	queue->count--;
+	if (queue->count == 0 && queue->room > ROOM_KEPT)
+		forget_room(queue);
 	return item;
 }
 
@@ -330,7 +346,7 @@ static void queue_fini(struct xp_referent *referent)
 
 	while (queue->count > 0)
 		xp_dispatch_drop(referent->dispatch, pop(queue));
-	free(queue->items);
+	forget_room(queue);
 	free(queue);
 }
 

@@ -280,7 +280,8 @@ static int equal(struct comparing *comparing, const struct xp_datum *a, const st
 
 	if (a == b)
 		return 1;
-	if (++comparing->steps > XP_DATUM_COMPARE_STEPS)
+	if (xp_datum_has_length(a) && xp_datum_has_length(b) && a->size == b->size &&
+	    !xp_datum_visit(&comparing->steps, a))
 		return -E2BIG;
 	if (is_number(a) && is_number(b))
 		return compare_numbers(a, b) == 0;
@@ -300,6 +301,8 @@ static int equal(struct comparing *comparing, const struct xp_datum *a, const st
 	}
 	if (comparing->depth == XP_DATUM_COMPARE_DEPTH)
 		return -ELOOP;
+	if (!xp_datum_visit(&comparing->steps, a))
+		return -E2BIG;
 	comparing->depth++;
 	if (a->kind == XP_DATUM_DICT || is_set(a))
 		rc = is_subset(comparing, a, b, true, false);
@@ -309,11 +312,20 @@ static int equal(struct comparing *comparing, const struct xp_datum *a, const st
 	return rc;
 }
 
+int xp_datum_equal_counted(const struct xp_datum *a, const struct xp_datum *b, unsigned *steps)
+{
+	struct comparing comparing = {.steps = *steps};
+	int rc = equal(&comparing, a, b);
+
+	*steps = comparing.steps;
+	return rc;
+}
+
 int xp_datum_equal(const struct xp_datum *a, const struct xp_datum *b)
 {
-	struct comparing comparing = {0};
+	unsigned steps = 0;
 
-	return equal(&comparing, a, b);
+	return xp_datum_equal_counted(a, b, &steps);
 }
 
 /* ---- order --------------------------------------------------------------------------- */
@@ -331,7 +343,8 @@ static int less(struct comparing *comparing, const struct xp_datum *a, const str
 {
 	int rc = 1;
 
-	if (++comparing->steps > XP_DATUM_COMPARE_STEPS)
+	if (xp_datum_has_length(a) && xp_datum_has_length(b) &&
+	    !xp_datum_visit(&comparing->steps, a))
 		return -E2BIG;
 	if (is_number(a) && is_number(b))
 		return compare_numbers(a, b) == -1;
@@ -347,6 +360,8 @@ static int less(struct comparing *comparing, const struct xp_datum *a, const str
 	/* The first pair that differs decides. */
 	if (comparing->depth == XP_DATUM_COMPARE_DEPTH)
 		return -ELOOP;
+	if (!xp_datum_visit(&comparing->steps, a))
+		return -E2BIG;
 	comparing->depth++;
 	size_t i = 0;
 	for (; i < a->count && i < b->count && rc == 1; i++)
@@ -359,15 +374,24 @@ static int less(struct comparing *comparing, const struct xp_datum *a, const str
 	return rc;
 }
 
-int xp_datum_less(const struct xp_datum *a, const struct xp_datum *b,
-		  const struct xp_datum *ret_culprits[2])
+int xp_datum_less_counted(const struct xp_datum *a, const struct xp_datum *b,
+			  const struct xp_datum *ret_culprits[2], unsigned *steps)
 {
-	struct comparing comparing = {0};
+	struct comparing comparing = {.steps = *steps};
 	int rc = less(&comparing, a, b);
 
+	*steps = comparing.steps;
 	if (rc == -ENOTSUP)
 		memcpy(ret_culprits, comparing.culprits, sizeof(comparing.culprits));
 	return rc;
+}
+
+int xp_datum_less(const struct xp_datum *a, const struct xp_datum *b,
+		  const struct xp_datum *ret_culprits[2])
+{
+	unsigned steps = 0;
+
+	return xp_datum_less_counted(a, b, ret_culprits, &steps);
 }
 
 /* ---- types --------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include "xpshare/rpc/datum_repr.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 
 static struct xp_datum_arena arena;
@@ -59,6 +60,51 @@ Test(datum_compare, dicts_and_sets_are_equal_by_content_in_any_order)
 		     1);
 	cr_expect_eq(hash(xp_datum_frozenset(&arena, 2, ITEMS(a, b))),
 		     hash(xp_datum_frozenset(&arena, 2, ITEMS(b, a))));
+}
+
+/* CPython's hash of a multiple of 2^61 - 1 is 0, which makes a dict of them as slow as a list. */
+Test(datum_compare, keys_that_collide_in_cpython_do_not_here)
+{
+	const int64_t prime = (INT64_C(1) << 61) - 1;
+	const struct xp_datum *nan = xp_datum_float(&arena, (double)NAN);
+	const struct xp_datum *other = xp_datum_float(&arena, (double)NAN);
+
+	cr_expect_neq(hash(xp_datum_int(&arena, 0)), hash(xp_datum_int(&arena, prime)));
+	cr_expect_neq(hash(xp_datum_int(&arena, 2 * prime)), hash(xp_datum_int(&arena, prime)));
+	cr_expect_neq(hash(xp_datum_int(&arena, 1)), hash(xp_datum_int(&arena, -1)));
+	cr_expect_neq(hash(nan), hash(other));
+	cr_expect_eq(hash(nan), hash(nan));
+}
+
+Test(datum_compare, an_integer_hashes_as_the_float_that_equals_it)
+{
+	static const double reals[] = {
+	    0.0,    -0.0,    1.0,    -1.0,    3.0,     0x1p53,	  0x1p62,
+	    0x1p63, -0x1p63, 0x1p64, -0x1p64, 0x1p100, 0x1.8p100, -0x1.fffffffffffffp1023};
+
+	for (size_t i = 0; i < sizeof(reals) / sizeof(reals[0]); i++) {
+		unsigned char bytes[136] = {0};
+		int exponent;
+		uint64_t mantissa = (uint64_t)ldexp(frexp(fabs(reals[i]), &exponent), 53);
+
+		/* Two's complement of mantissa * 2^(exponent - 53), bit by bit. */
+		for (int bit = 0; bit < 53; bit++) {
+			int at = bit + exponent - 53;
+			if (mantissa >> bit & 1)
+				bytes[at / 8] |= (unsigned char)(1 << at % 8);
+		}
+		unsigned carry = reals[i] < 0;
+		for (size_t k = 0; reals[i] < 0 && k < sizeof(bytes); k++) {
+			carry += (unsigned char)~bytes[k];
+			bytes[k] = (unsigned char)carry;
+			carry >>= 8;
+		}
+		const struct xp_datum *real = xp_datum_float(&arena, reals[i]);
+		const struct xp_datum *whole = xp_datum_bigint(&arena, bytes, sizeof(bytes));
+
+		cr_expect_eq(xp_datum_equal(real, whole), 1, "%g", reals[i]);
+		cr_expect_eq(hash(real), hash(whole), "%g", reals[i]);
+	}
 }
 
 Test(datum_compare, what_has_no_hash_is_named)

@@ -6,19 +6,19 @@
 #include <pthread.h>
 #include <sys/random.h>
 
-/* Numbers: reduction modulo the prime 2^61 - 1, as CPython does, so that an int and the float that equals
- * it agree. */
-#define PRIME_BITS 61
-#define PRIME	   ((UINT64_C(1) << PRIME_BITS) - 1)
-#define INFINITE   UINT64_C(314159)
-
+/*
+ * Every hash depends on a key of the process: who could choose keys that collide would make each look-up
+ * as long as the dict. CPython's hash of numbers has no key (all multiples of 2^61 - 1 collide), so numbers
+ * are hashed otherwise here: by sign, odd part and power of two, which an int and the float that equals it
+ * have in common.
+ */
 struct hashing {
 	const struct xp_datum *culprit;
 	unsigned depth;
 	unsigned steps;
 };
 
-/* ---- text: SipHash-1-3 with a key per process ---------------------------------------- */
+/* ---- SipHash-1-3 with a key per process ---------------------------------------------- */
 
 static uint64_t key[2];
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
@@ -77,61 +77,60 @@ static uint64_t hash_bytes(const char *bytes, size_t size)
 
 /* ---- numbers ------------------------------------------------------------------------- */
 
-/* @value * 2^@bits modulo the prime: a rotation of 61 bits. */
-static uint64_t shift(uint64_t value, unsigned bits)
+static uint64_t hash_words(uint64_t first, uint64_t second)
 {
-	return ((value << bits) & PRIME) | value >> (PRIME_BITS - bits);
+	uint64_t words[2] = {first, second};
+
+	return hash_bytes((const char *)words, sizeof(words));
 }
 
-static uint64_t reduce(uint64_t value)
+/* (-1)^@negative * @odd * 2^@exponent, where @odd may be even as yet. */
+static uint64_t hash_number(bool negative, uint64_t odd, int64_t exponent)
 {
-	value = (value & PRIME) + (value >> PRIME_BITS);
-	return value >= PRIME ? value - PRIME : value;
+	if (odd == 0)
+		return hash_words(0, 0);
+	int zeros = __builtin_ctzll(odd);
+
+	return hash_words(odd >> zeros, (uint64_t)(exponent + zeros) << 1 | negative);
 }
 
 static uint64_t hash_int(int64_t value)
 {
-	uint64_t size = value < 0 ? -(uint64_t)value : (uint64_t)value;
-	uint64_t hash = reduce(size);
-
-	return value < 0 ? -hash : hash;
+	return hash_number(value < 0, value < 0 ? -(uint64_t)value : (uint64_t)value, 0);
 }
 
 static uint64_t hash_bigint(const struct xp_datum *value)
 {
 	const unsigned char *bytes = (const unsigned char *)value->bytes;
 	bool negative = bytes[value->size - 1] >= 0x80;
-	uint64_t hash = 0;
+	size_t low = 0;
+	uint64_t word = 0;
 
-	/* The magnitude from the top, byte by byte: invert now, add the one of two's complement below. */
-	for (size_t i = value->size; i-- > 0;)
-		hash = reduce(shift(hash, 8) + (negative ? (unsigned char)~bytes[i] : bytes[i]));
-	return negative ? -reduce(hash + 1) : hash;
+	while (bytes[low] == 0)
+		low++;
+	/* From its lowest bit on within 63 bits and the sign: a float may be equal to it. */
+	if (value->size - low > 8)
+		return hash_bytes(value->bytes, value->size);
+	for (size_t i = 0; i < 8; i++)
+		word |= (uint64_t)(low + i < value->size ? bytes[low + i]
+				   : negative		 ? 0xff
+							 : 0)
+			<< 8 * i;
+	return hash_number(negative, negative ? -word : word, (int64_t)(8 * low));
 }
 
-static uint64_t hash_float(double value)
+static uint64_t hash_float(const struct xp_datum *value)
 {
+	double real = value->real;
 	int exponent;
-	uint64_t hash = 0;
 
-	if (isnan(value))
-		return 0; /* equal to nothing but itself: any number will do */
-	if (isinf(value))
-		return value > 0 ? INFINITE : -INFINITE;
-	double rest = frexp(fabs(value), &exponent);
-	/* 28 bits at a time, as CPython does */
-	while (rest != 0) {
-		hash = shift(hash, 28);
-		rest *= (double)(1 << 28);
-		exponent -= 28;
-		uint64_t part = (uint64_t)rest;
-		rest -= (double)part;
-		hash = reduce(hash + part);
-	}
-	int bits =
-	    exponent >= 0 ? exponent % PRIME_BITS : PRIME_BITS - 1 - ((-1 - exponent) % PRIME_BITS);
-	hash = shift(hash, (unsigned)bits);
-	return value < 0 ? -hash : hash;
+	if (isnan(real)) /* equal to itself alone */
+		return hash_words((uint64_t)(uintptr_t)value, UINT64_MAX);
+	if (isinf(real))
+		return hash_words(UINT64_MAX, real < 0);
+	uint64_t mantissa = (uint64_t)ldexp(frexp(fabs(real), &exponent), 53);
+
+	return hash_number(real < 0, mantissa, exponent - 53);
 }
 
 /* ---- all ----------------------------------------------------------------------------- */
@@ -207,7 +206,7 @@ static int hash_items(struct hashing *hashing, const struct xp_datum *value, uin
 			return rc;
 		hash = ordered ? mix(hash) + mix(one) : hash + mix(one);
 	}
-	*ret_hash = mix(hash + value->count);
+	*ret_hash = hash_words(hash, value->count);
 	return 0;
 }
 
@@ -216,24 +215,26 @@ static int hash_any(struct hashing *hashing, const struct xp_datum *value, uint6
 	uint64_t module;
 	int rc = 0;
 
-	if (++hashing->steps > XP_DATUM_COMPARE_STEPS)
-		return -E2BIG;
 	switch ((enum xp_datum_kind)value->kind) {
 	case XP_DATUM_NONE:
-		*ret_hash = mix(1);
+		*ret_hash = hash_words(0, UINT64_MAX);
 		return 0;
 	case XP_DATUM_BOOL:
 	case XP_DATUM_INT:
 		*ret_hash = hash_int(value->integer);
 		return 0;
 	case XP_DATUM_BIGINT:
+		if (!xp_datum_visit(&hashing->steps, value))
+			return -E2BIG;
 		*ret_hash = hash_bigint(value);
 		return 0;
 	case XP_DATUM_FLOAT:
-		*ret_hash = hash_float(value->real);
+		*ret_hash = hash_float(value);
 		return 0;
 	case XP_DATUM_STR:
 	case XP_DATUM_BYTES:
+		if (!xp_datum_visit(&hashing->steps, value))
+			return -E2BIG;
 		*ret_hash = hash_bytes(value->bytes, value->size);
 		return 0;
 	case XP_DATUM_TUPLE:
@@ -241,6 +242,8 @@ static int hash_any(struct hashing *hashing, const struct xp_datum *value, uint6
 	case XP_DATUM_REDUCE:
 		if (++hashing->depth > XP_DATUM_COMPARE_DEPTH)
 			return -ELOOP;
+		if (!xp_datum_visit(&hashing->steps, value))
+			return -E2BIG;
 		rc = value->kind == XP_DATUM_REDUCE ? hash_instance(hashing, value, ret_hash)
 						    : hash_items(hashing, value, ret_hash);
 		hashing->depth--;

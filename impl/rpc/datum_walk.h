@@ -8,7 +8,7 @@
 #ifndef XPSHARE_RPC_DATUM_WALK_H
 #define XPSHARE_RPC_DATUM_WALK_H
 
-#include "xpshare/rpc/datum.h"
+#include "xpshare/rpc/datum_compare.h"
 
 #include <stdlib.h>
 
@@ -48,6 +48,13 @@ static inline size_t xp_datum_children(const struct xp_datum *node, struct xp_da
 	}
 }
 
+/* A leaf that is compared byte by byte. */
+static inline bool xp_datum_has_length(const struct xp_datum *node)
+{
+	return node->kind == XP_DATUM_BIGINT ||
+	       (node->kind >= XP_DATUM_STR && node->kind <= XP_DATUM_BYTEARRAY);
+}
+
 static inline bool xp_datum_is_leaf(const struct xp_datum *node)
 {
 	return node->kind < XP_DATUM_TUPLE;
@@ -79,9 +86,19 @@ static inline size_t xp_datum_constant_index(const struct xp_datum *node)
 	return node->kind == XP_DATUM_NONE ? 2 : node->integer != 0;
 }
 
-/* xp_datum_hash() as part of a larger comparison: @steps counts on, so that the whole stays bounded. */
-XP_MUST_CHECK int xp_datum_hash_counted(const struct xp_datum *value, unsigned *steps,
-					uint64_t *ret_hash, const struct xp_datum **ret_culprit);
+/* Count what a comparison has to look at: a container is as much work as it has members, text and bytes are by
+ * their length, other leaves are none. False: @steps is beyond XP_DATUM_COMPARE_STEPS. */
+static inline bool xp_datum_visit(unsigned *steps, const struct xp_datum *value)
+{
+	struct xp_datum **children;
+	size_t count =
+	    xp_datum_has_length(value) ? value->size / 64 : xp_datum_children(value, &children) + 1;
+
+	if (count > XP_DATUM_COMPARE_STEPS - *steps)
+		return false;
+	*steps += (unsigned)count;
+	return true;
+}
 
 /* A map from node to pointer. Zeroed is empty. */
 struct xp_datum_map {
