@@ -67,6 +67,10 @@ static const struct xp_datum *do_create(struct xp_call *call)
 
 	if (xp_datum_is(name, XP_DATUM_STR))
 		entry = xp_registry_find(call->dispatch->registry, name->bytes, name->size);
+	if (!entry && xp_datum_is_text(name, "Pool"))
+		return xp_call_raisef(
+		    call, "NotImplementedError",
+		    "a Pool runs Python code in the server, which this server never does");
 	if (!entry)
 		return xp_call_raise_value(call, "KeyError", name);
 	struct xp_datum rest = {.kind = XP_DATUM_TUPLE, .flags = XP_DATUM_FROZEN};

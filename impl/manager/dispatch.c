@@ -300,7 +300,7 @@ int xp_dispatch_call(struct xp_client *client, const struct xp_datum *request)
 	};
 
 	call.method = xp_type_method(referent->type, name->bytes, name->size);
-	if (!call.method) {
+	if (!call.method || !call.method->call) {
 		bool done;
 
 		rc = call_fallback(&call, name, &done);

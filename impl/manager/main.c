@@ -341,6 +341,8 @@ static void print_methods(const struct xp_registry *registry)
 		for (size_t i = 0; i < type->method_count; i++) {
 			const struct xp_method *method = &type->methods[i];
 
+			if (!method->call)
+				continue;
 			printf("    %s", method->name);
 			print_arguments(method);
 			if (method->result)

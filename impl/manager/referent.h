@@ -73,7 +73,8 @@ enum xp_listed {
 /**
  * struct xp_method - One public method of a typeid.
  * @params: Names of the arguments, separated by commas; "" where none can be given by name.
- * @call:   Runs it. See invariant (1).
+ * @call:   Runs it. See invariant (1). NULL: the name is listed, as CPython lists names that an object
+ *          may have, and answered like one that is not.
  * @result: NULL, or the typeid of the object that the method makes (Python's method_to_typeid): it
  *          then ends with xp_call_object(), and the client gets a proxy.
  */

@@ -190,13 +190,16 @@ static int format_big(const struct xp_datum *value, char **ret_text)
 
 int xp_number_format_int(const struct xp_datum *value, char **ret_text)
 {
+	enum { SIZE = sizeof("-9223372036854775808") };
 	char *text;
 
 	xp_assert(xp_datum_is_integer(value));
 	if (value->kind == XP_DATUM_BIGINT)
 		return format_big(value, ret_text);
-	if (asprintf(&text, "%" PRId64, value->integer) < 0)
+	text = malloc(SIZE);
+	if (!text)
 		return -ENOMEM;
+	snprintf(text, SIZE, "%" PRId64, value->integer);
 	*ret_text = text;
 	return 0;
 }
