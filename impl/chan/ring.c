@@ -211,169 +211,270 @@ int xp_ring_peek_slow(struct xp_ring view, const void **ret_item, size_t *ret_si
 	return 0;
 }
 
-/* The sizes in a packed header whose cells 1 to @last hold items of @size bytes. */
-static uint64_t sizes_upto(uint64_t last, uint64_t size)
-{
-	uint64_t cells = UINT64_C(0x11111110) & ((UINT64_C(1) << (4 * last + 4)) - 1);
+/* ---- many at a time ---- */
 
-	return cells * size;
+/*
+ * What makes a batch fast is how many lines are on their way at once: few instructions for a line, so
+ * that the processor sees several lines ahead, and a request for the line that will be needed so many
+ * lines on. Each line is still published by one store, in order, as if its items came one by one.
+ */
+#define LINES_AHEAD 6
+
+/* The sizes in a packed header of the @n cells, 1 to 7, from @first on, if their items have @size bytes. */
+static inline uint64_t sizes_of(uint64_t first, uint64_t n, uint64_t size)
+{
+	return (UINT64_C(0x11111111) >> (32 - 4 * n) << (4 * first)) * size;
 }
 
 /* The header, without the turn, of a packed line whose items all have 8 bytes. */
 #define FULL_OF_EIGHTS (UINT64_C(0x88888880) | XP_RING_CELLS)
 
-/* @n items between @from, @from_step bytes apart, and @to. */
-static void copy_cells(unsigned char *to, size_t to_step, const unsigned char *from,
-		       size_t from_step, size_t size, uint64_t n)
+static inline _Atomic uint64_t *header_of(unsigned char *line)
+{
+	return (_Atomic uint64_t *)(void *)line;
+}
+
+/* The packed line of @position. */
+static inline unsigned char *line_of(struct xp_ring ring, uint64_t position)
+{
+	return ring.slots + (position & ring.slot_mask & ~UINT64_C(7)) * 8;
+}
+
+/* Less than a line of words: three branches that repeat, and no loop whose length is guessed. */
+static inline void copy_words(unsigned char *to, const unsigned char *from, uint64_t n)
+{
+	if (n & 4)
+		memcpy(to, from, 32);
+	if (n & 2)
+		memcpy(to + (n & 4) * 8, from + (n & 4) * 8, 16);
+	if (n & 1)
+		memcpy(to + (n & 6) * 8, from + (n & 6) * 8, 8);
+}
+
+/* @n items of @size bytes, from every @from_step bytes to every @to_step bytes; in words: side by side. */
+static inline void copy_cells(unsigned char *to, size_t to_step, const unsigned char *from,
+			      size_t from_step, size_t size, uint64_t n)
 {
 	if (size == 8) {
-		for (uint64_t i = 0; i < n; i++)
-			memcpy(to + 8 * i, from + 8 * i, 8);
+		copy_words(to, from, n);
 	} else {
 		for (uint64_t i = 0; i < n; i++)
 			memcpy(to + to_step * i, from + from_step * i, size);
 	}
 }
 
-/* Fill the line of @tail with up to @count items; returns how many. */
-static uint64_t put_line(const struct xp_ring *ring, uint64_t tail, const unsigned char *items,
-			 size_t size, uint64_t count)
-{
-	struct xp_ring_spot spot = xp_ring_spot(ring, tail, true);
-	uint64_t n = XP_RING_CELLS + 1 - spot.cell;
-	uint64_t header = spot.turn << 32;
-
-	/* The bulk of a large batch. */
-	if (size == 8 && spot.cell == 1 && count >= XP_RING_CELLS) {
-		memcpy(spot.item, items, sizeof(uint64_t) * XP_RING_CELLS);
-		atomic_store_explicit(spot.header, header | FULL_OF_EIGHTS, memory_order_release);
-		return XP_RING_CELLS;
-	}
-
-	if (n > count)
-		n = count;
-	copy_cells(spot.item, 8, items, size, size, n);
-	if (spot.cell > 1)
-		header = atomic_load_explicit(spot.header, memory_order_relaxed) & ~UINT64_C(7);
-	uint64_t last = spot.cell + n - 1;
-	header |= sizes_upto(last, size) & ~sizes_upto(spot.cell - 1, 15);
-	atomic_store_explicit(spot.header, header | last, memory_order_release);
-	return n;
-}
-
 /* The position @n cells after @position, in the same line or at the start of the next. */
-static uint64_t after_cells(uint64_t position, uint64_t n)
+static inline uint64_t after_cells(uint64_t position, uint64_t n)
 {
 	return position + n + (((position + n) & 7) == 0);
 }
 
-int64_t xp_ring_try_put_batch(const struct xp_ring *ring, const void *items, size_t size,
+/* Fill whole lines from @tail, the first cell of one, with up to @count words; returns how many. */
+static inline uint64_t put_lines(struct xp_ring ring, uint64_t tail, const unsigned char *words,
+				 uint64_t count)
+{
+	uint64_t done;
+
+	for (done = 0; count - done >= XP_RING_CELLS; done += XP_RING_CELLS, tail += 8) {
+		unsigned char *line = line_of(ring, tail);
+		memcpy(line + XP_RING_HEADER_BYTES, words + 8 * done, 8 * XP_RING_CELLS);
+		__builtin_prefetch(line_of(ring, tail + UINT64_C(8) * LINES_AHEAD), 1);
+		atomic_store_explicit(header_of(line), tail >> 3 << 32 | FULL_OF_EIGHTS,
+				      memory_order_release);
+	}
+	return done;
+}
+
+/* Fill what is left of the line of @tail with up to @count items; returns how many. */
+static inline uint64_t put_cells(struct xp_ring ring, uint64_t tail, const unsigned char *items,
+				 size_t size, uint64_t count)
+{
+	unsigned char *line = line_of(ring, tail);
+	uint64_t cell = tail & 7, n = XP_RING_CELLS + 1 - cell;
+	uint64_t header = tail >> 3 << 32;
+
+	if (n > count)
+		n = count;
+	copy_cells(line + 8 * cell, 8, items, size, size, n);
+	if (cell > 1)
+		header = atomic_load_explicit(header_of(line), memory_order_relaxed) & ~UINT64_C(7);
+	header |= sizes_of(cell, n, size) | (cell + n - 1);
+	atomic_store_explicit(header_of(line), header, memory_order_release);
+	return n;
+}
+
+/* Put @count items, for which there is room; returns the tail behind them. */
+XP_RING_INLINE uint64_t put_packed(struct xp_ring ring, uint64_t tail, const unsigned char *items,
+				   size_t size, uint64_t count)
+{
+	while (count > 0) {
+		uint64_t n = 0;
+		if (size == 8 && (tail & 7) == 1) {
+			n = put_lines(ring, tail, items, count);
+			tail += n / XP_RING_CELLS * 8;
+		}
+		if (n == 0) {
+			n = put_cells(ring, tail, items, size, count);
+			tail = after_cells(tail, n);
+		}
+		items += n * size;
+		count -= n;
+	}
+	return tail;
+}
+
+static uint64_t put_slotted(struct xp_ring ring, uint64_t tail, const unsigned char *items,
+			    size_t size, uint64_t count)
+{
+	for (; count > 0; count--) {
+		struct xp_ring_spot spot = xp_ring_spot(&ring, tail, false);
+		memcpy(spot.item, items, size);
+		atomic_store_explicit(spot.header, spot.turn << 32 | size, memory_order_release);
+		tail = spot.next;
+		items += size;
+	}
+	return tail;
+}
+
+int64_t xp_ring_try_put_batch(const struct xp_ring *view, const void *items, size_t size,
 			      size_t count)
 {
-	struct xp_ring_shared *shared = ring->shared;
-	const unsigned char *from = items;
-	void *place;
+	/* A copy, which the items cannot overlap as far as the compiler knows. */
+	const struct xp_ring ring = *view;
+	struct xp_ring_shared *shared = ring.shared;
+	uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
 
-	if (size > ring->item_max)
+	if (size > ring.item_max)
 		return -EMSGSIZE;
 	if (count == 0)
 		return 0;
-	int rc = xp_ring_try_claim(ring, &place);
-	if (rc < 0)
-		return rc;
-
-	uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
-	uint64_t room = room_after(ring, tail);
-	if (room < count && make_room(ring) == 0)
-		room = room_after(ring, tail);
-	if (count > room)
-		count = room;
+	if (__builtin_expect(!xp_ring_has_room(shared, tail), 0)) {
+		int rc = xp_ring_claim_slow(ring, &tail);
+		if (rc < 0)
+			return rc;
+	}
+	uint64_t room = room_after(view, tail);
+	if (__builtin_expect(room < count, 0)) {
+		if (make_room(view) == 0)
+			room = room_after(view, tail);
+		if (count > room)
+			count = room;
+	}
 
 	/* Anything but tail: this batch is under way (3). */
 	atomic_store_explicit(&shared->intent, ~tail, memory_order_relaxed);
-	for (size_t left = count; left > 0;) {
-		uint64_t n = 1;
-
-		if (ring->packed) {
-			n = put_line(ring, tail, from, size, left);
-			tail = after_cells(tail, n);
-		} else {
-			struct xp_ring_spot spot = xp_ring_spot(ring, tail, false);
-			memcpy(spot.item, from, size);
-			atomic_store_explicit(spot.header, spot.turn << 32 | size,
-					      memory_order_release);
-			tail = spot.next;
-		}
-		from += n * size;
-		left -= n;
-	}
+	if (!ring.packed)
+		tail = put_slotted(ring, tail, items, size, count);
+	else if (size == 8)
+		tail = put_packed(ring, tail, items, 8, count);
+	else
+		tail = put_packed(ring, tail, items, size, count);
 	atomic_store_explicit(&shared->tail, tail, memory_order_release);
 	atomic_store_explicit(&shared->intent, tail, memory_order_release);
 	xp_park_wake(&shared->getters);
 	return (int64_t)count;
 }
 
-/* Take up to @count items of @size bytes from the line of @head; returns how many, 0 for none. */
-static uint64_t get_line(const struct xp_ring *ring, uint64_t head, unsigned char *to, size_t size,
-			 uint64_t count)
+/* Take whole lines of words from @head, the first cell of one, at most @count words; how many. */
+static inline uint64_t get_lines(struct xp_ring ring, uint64_t head, unsigned char *to,
+				 uint64_t count)
 {
-	struct xp_ring_spot spot = xp_ring_spot(ring, head, true);
-	uint64_t header = atomic_load_explicit(spot.header, memory_order_acquire);
-	uint64_t n = (header & 7) + 1 - spot.cell;
+	uint64_t done;
 
-	/* The bulk of a large batch. */
-	if (size == 8 && spot.cell == 1 && count >= XP_RING_CELLS &&
-	    header == (spot.turn << 32 | FULL_OF_EIGHTS)) {
-		memcpy(to, spot.item, sizeof(uint64_t) * XP_RING_CELLS);
-		return XP_RING_CELLS;
+	for (done = 0; count - done >= XP_RING_CELLS; done += XP_RING_CELLS, head += 8) {
+		unsigned char *line = line_of(ring, head);
+		if (atomic_load_explicit(header_of(line), memory_order_acquire) !=
+		    (head >> 3 << 32 | FULL_OF_EIGHTS))
+			break;
+		__builtin_prefetch(line_of(ring, head + UINT64_C(8) * LINES_AHEAD), 0);
+		memcpy(to + 8 * done, line + XP_RING_HEADER_BYTES, 8 * XP_RING_CELLS);
 	}
-	if (header >> 32 != spot.turn || (header & 7) < spot.cell)
+	return done;
+}
+
+/* Take up to @count items of @size bytes from the line of @head; returns how many, 0 for none. */
+static inline uint64_t get_cells(struct xp_ring ring, uint64_t head, unsigned char *to, size_t size,
+				 uint64_t count)
+{
+	unsigned char *line = line_of(ring, head);
+	uint64_t header = atomic_load_explicit(header_of(line), memory_order_acquire);
+	uint64_t cell = head & 7, n = (header & 7) + 1 - cell;
+
+	/* A cell 0 is garbage, which the caller's second look will find. */
+	if (header >> 32 != (uint32_t)(head >> 3) || (header & 7) < cell || cell == 0)
 		return 0;
 	if (n > count)
 		n = count;
-	uint64_t before = sizes_upto(spot.cell - 1, 15);
-	uint64_t differing = (header ^ sizes_upto(spot.cell + n - 1, size)) &
-			     sizes_upto(spot.cell + n - 1, 15) & ~before;
-	if (differing != 0)
-		n = (uint64_t)__builtin_ctzll(differing) / 4 - spot.cell;
-	copy_cells(to, size, spot.item, 8, size, n);
+	uint64_t differing = (header ^ sizes_of(cell, n, size)) & sizes_of(cell, n, 15);
+	if (__builtin_expect(differing != 0, 0))
+		n = (uint64_t)__builtin_ctzll(differing) / 4 - cell;
+	copy_cells(to, size, line + 8 * cell, 8, size, n);
 	return n;
 }
 
-int64_t xp_ring_try_get_batch(const struct xp_ring *ring, void *buffer, size_t size, size_t count)
+/* Take up to @count items of @size bytes; returns how many, and moves *@head behind them. */
+XP_RING_INLINE uint64_t get_packed(struct xp_ring ring, uint64_t *head, unsigned char *to,
+				   size_t size, uint64_t count)
 {
-	struct xp_ring_shared *shared = ring->shared;
-	unsigned char *to = buffer;
-	const void *item;
-	size_t first;
+	uint64_t at = *head, got = 0;
 
-	if (count == 0)
-		return 0;
-	int rc = xp_ring_try_peek(ring, &item, &first);
-	if (rc < 0)
-		return rc;
-	if (first != size)
-		return -EMSGSIZE;
-
-	uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed);
-	size_t got = 0;
 	while (got < count) {
-		uint64_t n = 1;
-
-		if (ring->packed) {
-			n = get_line(ring, head, to, size, count - got);
+		uint64_t n = 0;
+		if (size == 8 && (at & 7) == 1) {
+			n = get_lines(ring, at, to, count - got);
+			at += n / XP_RING_CELLS * 8;
+		}
+		if (n == 0) {
+			n = get_cells(ring, at, to, size, count - got);
 			if (n == 0)
 				break;
-			head = after_cells(head, n);
-		} else {
-			struct xp_ring_spot spot = xp_ring_spot(ring, head, false);
-			if (xp_ring_look(&spot, false) != size)
-				break;
-			memcpy(to, spot.item, size);
-			head = spot.next;
+			at = after_cells(at, n);
 		}
 		to += n * size;
 		got += n;
+	}
+	*head = at;
+	return got;
+}
+
+static uint64_t get_slotted(struct xp_ring ring, uint64_t *head, unsigned char *to, size_t size,
+			    uint64_t count)
+{
+	uint64_t got;
+
+	for (got = 0; got < count; got++) {
+		struct xp_ring_spot spot = xp_ring_spot(&ring, *head, false);
+		if (xp_ring_look(&spot, false) != size)
+			break;
+		memcpy(to, spot.item, size);
+		*head = spot.next;
+		to += size;
+	}
+	return got;
+}
+
+int64_t xp_ring_try_get_batch(const struct xp_ring *view, void *buffer, size_t size, size_t count)
+{
+	const struct xp_ring ring = *view;
+	struct xp_ring_shared *shared = ring.shared;
+	uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed), got = 0;
+
+	if (count == 0)
+		return 0;
+	if (size <= ring.item_max) {
+		if (!ring.packed)
+			got = get_slotted(ring, &head, buffer, size, count);
+		else if (size == 8)
+			got = get_packed(ring, &head, buffer, 8, count);
+		else
+			got = get_packed(ring, &head, buffer, size, count);
+	}
+	if (__builtin_expect(got == 0, 0)) {
+		const void *item;
+		size_t first;
+		int rc = xp_ring_peek_slow(ring, &item, &first);
+		/* An item of that size has come between the two looks. */
+		return rc < 0 ? rc : first == size ? -EAGAIN : -EMSGSIZE;
 	}
 	atomic_store_explicit(&shared->head, head, memory_order_release);
 	xp_park_wake(&shared->putters);
