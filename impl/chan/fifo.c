@@ -22,6 +22,9 @@
 /* What one write takes without blocking when poll says that there is room. */
 #define CHUNK ((size_t)PIPE_BUF)
 
+/* A message of at most so many bytes with its frame takes the short way. */
+#define SMALL ((size_t)1088)
+
 /* How this process writes, found out by its first write and inherited by its children. */
 enum way {
 	WAY_UNKNOWN,
@@ -123,8 +126,24 @@ static int write_all(int fd, struct iovec *parts, int count, const struct timesp
 	return rc;
 }
 
-int xp_fifo_send(int fd, const void *message, size_t size, const struct timespec *deadline,
-		 bool *ret_torn)
+/*
+ * A small message without a deadline: one write, which the kernel does as a whole or not at all, and
+ * little code around it: after a switch from another process nothing of it is in the caches. The frame
+ * is small too, so that it lies on the page of the stack that is in use. Return: as write(2).
+ */
+static ssize_t send_small(int fd, const void *message, size_t size)
+{
+	unsigned char frame[SMALL];
+	uint32_t length = htonl((uint32_t)size);
+
+	memcpy(frame, &length, XP_FIFO_HEADER);
+	memcpy(frame + XP_FIFO_HEADER, message, size);
+	return write(fd, frame, XP_FIFO_HEADER + size);
+}
+
+/* Any message, of whose frame @begun bytes are out already. */
+static int send_large(int fd, const void *message, size_t size, size_t begun,
+		      const struct timespec *deadline, bool *ret_torn)
 {
 	unsigned char frame[CHUNK];
 	size_t first = size < CHUNK - XP_FIFO_HEADER ? size : CHUNK - XP_FIFO_HEADER;
@@ -138,13 +157,30 @@ int xp_fifo_send(int fd, const void *message, size_t size, const struct timespec
 		memcpy(frame + XP_FIFO_HEADER, message, first);
 
 	struct iovec parts[2] = {
-	    {.iov_base = frame, .iov_len = XP_FIFO_HEADER + first},
+	    {.iov_base = frame + begun, .iov_len = XP_FIFO_HEADER + first - begun},
 	    {.iov_base = (unsigned char *)(uintptr_t)message + first, .iov_len = size - first},
 	};
 	int rc = write_all(fd, parts, first < size ? 2 : 1, deadline, &done);
-	if (rc < 0 && done > 0)
+	if (rc < 0 && begun + done > 0)
 		*ret_torn = true;
 	return rc;
+}
+
+int xp_fifo_send(int fd, const void *message, size_t size, const struct timespec *deadline,
+		 bool *ret_torn)
+{
+	size_t begun = 0;
+
+	if (size > 0 && size <= SMALL - XP_FIFO_HEADER && !deadline &&
+	    atomic_load_explicit(&way, memory_order_relaxed) == WAY_PLAIN) {
+		ssize_t n = send_small(fd, message, size);
+		if (n == (ssize_t)(XP_FIFO_HEADER + size))
+			return 0;
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -errno;
+		begun = n > 0 ? (size_t)n : 0;
+	}
+	return send_large(fd, message, size, begun, deadline, ret_torn);
 }
 
 int xp_fifo_send_end(int fd, const struct timespec *deadline)
@@ -159,8 +195,8 @@ int xp_fifo_send_end(int fd, const struct timespec *deadline)
 /* The valid part of @rx; a peer may have written anything into it. */
 static int bounds(const struct xp_fifo_rx *rx, uint32_t *ret_begin, uint32_t *ret_end)
 {
-	uint32_t begin = *(const volatile uint32_t *)&rx->begin;
-	uint32_t end = *(const volatile uint32_t *)&rx->end;
+	uint64_t span = atomic_load_explicit(&rx->span, memory_order_relaxed);
+	uint32_t begin = (uint32_t)span, end = (uint32_t)(span >> 32);
 
 	if (begin > end || end > XP_FIFO_RX_BYTES)
 		return -EPROTO;
@@ -169,32 +205,39 @@ static int bounds(const struct xp_fifo_rx *rx, uint32_t *ret_begin, uint32_t *re
 	return 0;
 }
 
-/* Read until @rx holds @wanted bytes, at most XP_FIFO_RX_BYTES. */
-static int fill(int fd, struct xp_fifo_rx *rx, uint32_t wanted, const struct timespec *deadline)
+static void set_bounds(struct xp_fifo_rx *rx, uint32_t begin, uint32_t end)
 {
-	uint32_t begin, end;
-	int rc = bounds(rx, &begin, &end);
+	atomic_store_explicit(&rx->span, (uint64_t)end << 32 | begin, memory_order_release);
+}
 
-	if (rc < 0 || end - begin >= wanted)
-		return rc;
-	if (begin == end || wanted > XP_FIFO_RX_BYTES - begin) {
+/* Read until @rx holds @wanted bytes, at most XP_FIFO_RX_BYTES, and more than bytes[begin..end). */
+static int fill(int fd, struct xp_fifo_rx *rx, uint32_t wanted, const struct timespec *deadline,
+		uint32_t *ret_begin, uint32_t *ret_end)
+{
+	uint32_t begin = *ret_begin, end = *ret_end;
+
+	if (begin == end) {
+		begin = end = 0;
+		set_bounds(rx, begin, end);
+	} else if (wanted > XP_FIFO_RX_BYTES - begin) {
 		memmove(rx->bytes, rx->bytes + begin, end - begin);
 		end -= begin;
 		begin = 0;
-		rx->begin = 0;
-		rx->end = end;
+		set_bounds(rx, begin, end);
 	}
 	while (end - begin < wanted) {
 		ssize_t n = xp_io_read_some(fd, rx->bytes + end, XP_FIFO_RX_BYTES - end, deadline);
 		if (n == -EPIPE && end > begin) {
-			rx->begin = rx->end = 0; /* said once: the message is torn */
+			set_bounds(rx, 0, 0); /* said once: the message is torn */
 			return -EPROTO;
 		}
 		if (n < 0)
 			return (int)n;
 		end += (uint32_t)n;
-		rx->end = end;
+		set_bounds(rx, begin, end);
 	}
+	*ret_begin = begin;
+	*ret_end = end;
 	return 0;
 }
 
@@ -255,7 +298,7 @@ static int recv_large(int fd, struct xp_fifo_rx *rx, struct xp_fifo_part *part, 
 	}
 	size_t have = end - begin - XP_FIFO_HEADER;
 	memcpy(buffer, rx->bytes + begin + XP_FIFO_HEADER, have);
-	rx->begin = rx->end = 0;
+	set_bounds(rx, 0, 0);
 	rc = recv_rest(fd, buffer, size, &have, deadline);
 	if (rc == -ETIMEDOUT) {
 		memcpy(keep, buffer, have);
@@ -276,9 +319,10 @@ int xp_fifo_recv(int fd, struct xp_fifo_rx *rx, struct xp_fifo_part *part, void 
 	if (part->size > 0)
 		return resume(fd, part, buffer, capacity, ret_size, deadline);
 
-	int rc = fill(fd, rx, XP_FIFO_HEADER, deadline);
-	if (rc == 0)
-		rc = bounds(rx, &begin, &end);
+	/* Read once: another writer of rx cannot move what is checked here, only change the bytes. */
+	int rc = bounds(rx, &begin, &end);
+	if (rc == 0 && end - begin < XP_FIFO_HEADER)
+		rc = fill(fd, rx, XP_FIFO_HEADER, deadline, &begin, &end);
 	if (rc < 0)
 		return rc;
 	memcpy(&length, rx->bytes + begin, XP_FIFO_HEADER);
@@ -292,17 +336,13 @@ int xp_fifo_recv(int fd, struct xp_fifo_rx *rx, struct xp_fifo_part *part, void 
 		return -EMSGSIZE;
 	}
 	if (size <= XP_FIFO_RX_BYTES - XP_FIFO_HEADER) {
-		rc = fill(fd, rx, XP_FIFO_HEADER + (uint32_t)size, deadline);
-		if (rc == 0)
-			rc = bounds(rx, &begin, &end);
+		if (end - begin < XP_FIFO_HEADER + size)
+			rc = fill(fd, rx, XP_FIFO_HEADER + (uint32_t)size, deadline, &begin, &end);
 		if (rc < 0)
 			return rc;
-		/* Another writer of rx may have moved begin: what is copied lies within it. */
-		if (end - begin < XP_FIFO_HEADER + size)
-			return -EPROTO;
 		if (size > 0)
 			memcpy(buffer, rx->bytes + begin + XP_FIFO_HEADER, size);
-		rx->begin = begin + XP_FIFO_HEADER + (uint32_t)size;
+		set_bounds(rx, begin + XP_FIFO_HEADER + (uint32_t)size, end);
 		*ret_size = size;
 		return 0;
 	}

@@ -29,6 +29,7 @@
 
 #include "xpshare/base/err.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,11 +42,11 @@
 
 /**
  * struct xp_fifo_rx - Bytes that were read from the pipe and not received yet; zero is empty.
- * @begin, @end: They are bytes[begin..end). Written by the receiver; checked at each use.
+ * @span: They are bytes[begin..end), with end in the upper half: one store, so that a death leaves
+ *        either the old bytes or the new ones. Written by the receiver; checked at each use.
  */
 struct xp_fifo_rx {
-	uint32_t begin;
-	uint32_t end;
+	_Atomic uint64_t span;
 	unsigned char bytes[XP_FIFO_RX_BYTES];
 };
 
