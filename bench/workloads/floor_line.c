@@ -3,7 +3,8 @@
  * floor: cache lines - what one line, or two, cost to travel between two CPUs and back
  *
  * The limit of everything that waits by polling. One line: both write the same word in turn. Two:
- * each writes a word of its own line, as two one-way channels do.
+ * each writes a word of its own line, as two one-way channels do. One line is measured in both
+ * directions, for the map of the CPUs: the memory is at home with whoever comes first.
  */
 #include "bench/matrix.h"
 #include "bench/workload.h"
@@ -17,6 +18,29 @@ struct line {
 };
 
 static const size_t there = 0, back_same = 0, back_other = 1;
+
+static bool has_pair(const struct xb_matrix *matrix, int from, int to)
+{
+	xb_each_pair(matrix, pair) if (pair->cpus[0] == from && pair->cpus[1] == to) return true;
+	return false;
+}
+
+/* The way back, where only one was asked for. */
+static void add_back(const struct xb_workload *workload, struct xb_matrix *matrix,
+		     const struct xb_placement *pair)
+{
+	struct xb_placement back = *pair;
+
+	back.cpus[0] = pair->cpus[1];
+	back.cpus[1] = pair->cpus[0];
+	back.numbered = true;
+	if (has_pair(matrix, back.cpus[0], back.cpus[1]))
+		return;
+	struct xb_case c =
+	    xb_case_other(workload, XB_ROLE_FLOOR, "floor", "floor/cache_line", &back);
+	c.detail = &back_same;
+	xb_matrix_add(matrix, &c);
+}
 
 static void cases(const struct xb_workload *workload, struct xb_matrix *matrix)
 {
@@ -44,6 +68,8 @@ static void cases(const struct xb_workload *workload, struct xb_matrix *matrix)
 			c.detail = variants[i].back;
 			xb_matrix_add(matrix, &c);
 		}
+		if (pair->class != XB_SAME_PU)
+			add_back(workload, matrix, pair);
 	}
 }
 
