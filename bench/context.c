@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/context.h"
 
+#include "bench/peers/python.h"
+
 #include "build.h"
 
 #include <dirent.h>
@@ -252,6 +254,9 @@ int xb_context_write(const struct xb_context *context, const char *dir, bool com
 	json_object_set_new(root, "host", host(context));
 	json_object_set_new(root, "build", build());
 	json_object_set_new(root, "noise", noise(context));
+	if (xb_python_used())
+		json_object_set_new(root, "peers",
+				    json_pack("{ss}", "cpython", xb_python_used()->version));
 	json_object_set_new(root, "placements", placements(context->topology));
 	json_object_set_new(root, "not_measured", not_measured(context->matrix));
 	json_object_set_new(root, "doctor", doctor(context->topology));

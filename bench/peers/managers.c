@@ -3,6 +3,7 @@
  * managers - server processes that speak CPython's wire, called by the same C proxies: ours by
  * event and by thread, and stock CPython's
  */
+#include "bench/peers/python.h"
 #include "bench/peers/service.h"
 
 #include "xpshare/manager/proxy.h"
@@ -139,7 +140,7 @@ static void unlink_client(void *client)
 
 static const char *python_absent(void)
 {
-	return xb_program_there("python3") ? NULL : "there is no python3 in PATH";
+	return xb_python_there() ? NULL : "there is no python3 in PATH";
 }
 
 /* The server runs in the process itself, and ends with it. */
@@ -151,16 +152,19 @@ static const char program[] =
 static int start_cpython(struct xb_served *served)
 {
 	struct managed *managed = calloc(1, sizeof(*managed));
+	const struct xb_python *python = xb_python();
 	char path[100];
 
 	if (!managed)
 		return -ENOMEM;
 	served->own = managed;
+	if (!python)
+		return -ENOTSUP;
 	int rc = xb_process_prepare(&managed->process);
 	if (rc < 0)
 		return rc;
 	snprintf(path, sizeof(path), "%s/manager", managed->process.dir);
-	char *argv[] = {"python3", "-c", (char *)program, path, NULL};
+	char *argv[] = {(char *)python->path, "-c", (char *)program, path, NULL};
 	rc = xb_process_start(&managed->process, argv);
 	if (rc == 0)
 		rc = xb_process_await(&managed->process, path);

@@ -33,7 +33,8 @@ void xb_process_child(int in, int out)
 	int null = open("/dev/null", O_WRONLY);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	dup2(in, STDIN_FILENO);
+	if (in != STDIN_FILENO)
+		dup2(in, STDIN_FILENO);
 	dup2(out >= 0 ? out : null, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
 	setpgid(0, 0);

@@ -7,6 +7,7 @@
  * is counted as that of the server.
  */
 #include "bench/matrix.h"
+#include "bench/peers/python.h"
 #include "bench/peers/service.h"
 #include "bench/workload.h"
 
@@ -52,7 +53,7 @@ static void add(const struct xb_workload *workload, struct xb_matrix *matrix,
 static void add_pairs(const struct xb_workload *workload, struct xb_matrix *matrix,
 		      const struct variant *variant)
 {
-	if (!xb_program_there("python3")) {
+	if (!xb_python_there()) {
 		xb_matrix_absent(matrix, "there is no python3 in PATH", "%s/%s", workload->name,
 				 variant->impl);
 		return;
@@ -81,7 +82,7 @@ static void lock_cases(const struct xb_workload *workload, struct xb_matrix *mat
 	add_pairs(workload, matrix, &locks);
 }
 
-_Noreturn static void become_python(const struct xb_case *c, int in, int out)
+_Noreturn static void become_python(const char *path, const struct xb_case *c, int in, int out)
 {
 	char size[24], here[12], there[12];
 
@@ -89,13 +90,14 @@ _Noreturn static void become_python(const struct xb_case *c, int in, int out)
 	snprintf(here, sizeof(here), "%d", c->placement.cpus[0]);
 	snprintf(there, sizeof(there), "%d", c->placement.cpus[1]);
 	xb_process_child(in, out);
-	execlp("python3", "python3", XB_BUILD_SOURCE "/bench/peers/cpython.py", c->workload->name,
-	       size, here, there, (char *)NULL);
+	execl(path, path, XB_BUILD_SOURCE "/bench/peers/cpython.py", c->workload->name, size, here,
+	      there, (char *)NULL);
 	_exit(127);
 }
 
 static int open_python(struct xb_stage *stage)
 {
+	const struct xb_python *program = xb_python();
 	struct python *python = calloc(1, sizeof(*python));
 	int orders[2], answers[2];
 	char line[64] = "";
@@ -103,6 +105,10 @@ static int open_python(struct xb_stage *stage)
 	if (!python)
 		return -ENOMEM;
 	stage->own = python;
+	if (!program) {
+		snprintf(stage->error, sizeof(stage->error), "no python3 answers");
+		return -ENOTSUP;
+	}
 	if (pipe2(orders, O_CLOEXEC) < 0)
 		return -errno;
 	if (pipe2(answers, O_CLOEXEC) < 0) {
@@ -113,7 +119,7 @@ static int open_python(struct xb_stage *stage)
 	}
 	python->pid = fork();
 	if (python->pid == 0)
-		become_python(stage->c, orders[0], answers[1]);
+		become_python(program->path, stage->c, orders[0], answers[1]);
 	close(orders[0]);
 	close(answers[1]);
 	python->to = fdopen(orders[1], "w");
