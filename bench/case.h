@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #define XB_NAME_MAX 256
+#define XB_RIVALS   3
 
 /* X(ENUM, "name"): the parameters that a name can state, in alphabetic order. */
 #define XB_PARAM_MAP(X)           \
@@ -63,6 +64,7 @@ struct xb_workload;
  * @impl:      From the catalogue; NULL for a floor, a peer or a control.
  * @impl_name: "lock/futex", "floor/cache_line".
  * @floor:     The name of the record that is its physical limit, or "".
+ * @rival:     Names of the records that it is to be compared with, or "".
  * @detail:    The workload's own: which variant of it this is.
  */
 struct xb_case {
@@ -76,6 +78,7 @@ struct xb_case {
 	struct xb_value param[XB_PARAMS];
 	struct xb_placement placement;
 	char floor[XB_NAME_MAX];
+	char rival[XB_RIVALS][XB_NAME_MAX];
 	const void *detail;
 };
 
@@ -115,5 +118,12 @@ XP_MUST_CHECK int xb_case_name(struct xb_case *c);
  * (0: it has no size), on the same placement.
  */
 void xb_case_floor(struct xb_case *c, const char *impl_name, int64_t size);
+
+/**
+ * xb_case_rival() - State that @c is to be compared with @other: both are then run side by side.
+ *
+ * Where @other is not in the matrix nothing is compared.
+ */
+void xb_case_rival(struct xb_case *c, const struct xb_case *other);
 
 #endif

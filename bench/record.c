@@ -76,6 +76,20 @@ static void set_percentiles(json_t *record, const struct xb_hist *hist)
 	set_real(record, "max", (double)hist->max);
 }
 
+/* The median of the paired ratios, or of their inverses. Return: whether there were any. */
+static bool set_paired(json_t *object, const struct xb_beside *beside, bool inverse)
+{
+	if (beside->count == 0)
+		return false;
+	struct xb_interval ci = xb_interval_of(beside->ratios, beside->count, CONFIDENCE);
+	json_object_set_new(object, "ratio", json_real(inverse ? 1 / ci.median : ci.median));
+	json_object_set_new(object, "paired", json_integer((json_int_t)beside->count));
+	json_object_set_new(
+	    object, "ratio_ci",
+	    json_pack("[ff]", inverse ? 1 / ci.hi : ci.lo, inverse ? 1 / ci.lo : ci.hi));
+	return true;
+}
+
 /* How many times worse than the floor, so that 1 is the limit in both directions. */
 static json_t *floor_of(const struct xb_entry *entry, const struct xb_entry *floor)
 {
@@ -90,17 +104,26 @@ static json_t *floor_of(const struct xb_entry *entry, const struct xb_entry *flo
 		return NULL;
 	json_t *limit = json_pack("{ss so ss}", "name", floor->c->name, "value",
 				  number(floor->value), "unit", unit);
-	if (entry->ratio_count) {
-		struct xb_interval paired =
-		    xb_interval_of(entry->ratios, entry->ratio_count, CONFIDENCE);
-		json_object_set_new(limit, "ratio", json_real(paired.median));
-		json_object_set_new(limit, "paired", json_integer((json_int_t)entry->ratio_count));
-		json_object_set_new(limit, "ratio_ci", json_pack("[ff]", paired.lo, paired.hi));
-	} else {
+	if (!set_paired(limit, &entry->beside[0], false))
 		json_object_set_new(limit, "ratio",
 				    json_real(higher ? floor->value / mine : mine / floor->value));
-	}
 	return limit;
+}
+
+/* What was run beside it to be compared: the quotient of the values, paired. */
+static json_t *rivals_of(const struct xb_entry *entry)
+{
+	json_t *rivals = json_array();
+
+	for (int i = 1; i < XB_BESIDES; i++) {
+		const struct xb_beside *beside = &entry->beside[i];
+		json_t *rival = beside->c ? json_pack("{ss}", "name", beside->c->name) : NULL;
+		if (rival &&
+		    set_paired(rival, beside, xb_metric_higher(entry->c->workload->metric)))
+			json_array_append(rivals, rival);
+		json_decref(rival);
+	}
+	return rivals;
 }
 
 struct sums {
@@ -189,11 +212,16 @@ json_t *xb_record_of(const struct xb_entry *entry, const struct xb_entry *floor,
 	set_real(r, "repetitions", (double)entry->run_count);
 	set_real(r, "samples", sums.ops);
 	set_percentiles(r, entry->hist);
-	if (w->metric == XB_METRIC_ITEMS && sums.bytes > 0 && sums.ns > 0)
-		set_real(r, "bytes_per_s", round(sums.bytes / (sums.ns / 1e9)));
+	/* By the value, not by the clock: the two must not tell different stories. */
+	if (w->metric == XB_METRIC_ITEMS && sums.bytes > 0 && sums.ops > 0)
+		set_real(r, "bytes_per_s", round(ci.median * sums.bytes / sums.ops));
 	json_t *limit = floor ? floor_of(entry, floor) : NULL;
 	if (limit)
 		json_object_set_new(r, "floor", limit);
+	json_t *rivals = rivals_of(entry);
+	if (json_array_size(rivals) > 0)
+		json_object_set(r, "rivals", rivals);
+	json_decref(rivals);
 	if (sums.fairness > 0)
 		set_real(r, "fairness", sums.fairness);
 	if (sums.ops > 0)

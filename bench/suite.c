@@ -14,7 +14,7 @@
 
 /* Parts of a window: so many at most, of so many operations at least, for so many times the least
  * time of a window. */
-#define FLOOR_FIRST    64 /* operations of a paired floor to begin with */
+#define BESIDE_FIRST   64 /* operations of what is run beside a case, to begin with */
 #define PARTS_MAX      9
 #define PART_MIN       200
 #define BUDGET_WINDOWS 20
@@ -27,12 +27,26 @@ static struct xb_entry *entry_named(const struct xb_suite *suite, const char *na
 	return NULL;
 }
 
-static void select_case(struct xb_suite *suite, const struct xb_case *c,
-			const struct xb_case *floor)
+static void select_case(struct xb_suite *suite, const struct xb_case *c)
 {
 	if (!entry_named(suite, c->name))
-		suite->entries[suite->count++] =
-		    (struct xb_entry){.suite = suite, .c = c, .floor = floor};
+		suite->entries[suite->count++] = (struct xb_entry){.suite = suite, .c = c};
+}
+
+/* No figure without the floor of the same placement in the same run, nor without its rivals. */
+static void select_with_besides(struct xb_suite *suite, const struct xb_case *c)
+{
+	const struct xb_case *besides[XB_BESIDES];
+
+	for (int i = 0; i < XB_BESIDES; i++) {
+		const char *name = i == 0 ? c->floor : c->rival[i - 1];
+		besides[i] = name[0] ? xb_matrix_find(suite->matrix, name) : NULL;
+		if (besides[i])
+			select_case(suite, besides[i]);
+	}
+	select_case(suite, c);
+	for (int i = 0; i < XB_BESIDES; i++)
+		entry_named(suite, c->name)->beside[i].c = besides[i];
 }
 
 static int select_all(struct xb_suite *suite, const char *filter)
@@ -49,11 +63,7 @@ static int select_all(struct xb_suite *suite, const char *filter)
 			return matches;
 		if (!matches)
 			continue;
-		/* No figure without the floor of the same placement in the same run. */
-		const struct xb_case *floor = c->floor[0] ? xb_matrix_find(matrix, c->floor) : NULL;
-		if (floor)
-			select_case(suite, floor, NULL);
-		select_case(suite, c, floor);
+		select_with_besides(suite, c);
 	}
 	return suite->count ? 0 : -ENOENT;
 }
@@ -87,8 +97,13 @@ static void keep_call(struct xb_entry *entry, const struct xb_figures *figures)
 	if (entry->call_count == entry->call_room) {
 		entry->call_room = entry->call_room ? 2 * entry->call_room : 16;
 		entry->calls = realloc(entry->calls, entry->call_room * sizeof(*entry->calls));
-		entry->ratios = realloc(entry->ratios, entry->call_room * sizeof(*entry->ratios));
-		xp_assert(entry->calls && entry->ratios);
+		xp_assert(entry->calls);
+		for (int i = 0; i < XB_BESIDES; i++) {
+			struct xb_beside *beside = &entry->beside[i];
+			beside->ratios =
+			    realloc(beside->ratios, entry->call_room * sizeof(*beside->ratios));
+			xp_assert(beside->ratios);
+		}
 	}
 	entry->calls[entry->call_count++] = *figures;
 }
@@ -100,7 +115,8 @@ static void begin_number(struct xb_entry *entry, int64_t n)
 		return;
 	entry->n = n;
 	entry->call_count = 0;
-	entry->ratio_count = 0;
+	for (int i = 0; i < XB_BESIDES; i++)
+		entry->beside[i].count = 0;
 	if (entry->hist)
 		xb_hist_init(entry->hist);
 }
@@ -126,16 +142,16 @@ static void add_part(struct xb_figures *sum, const struct xb_figures *part)
  * goes to another program would otherwise be all that a short window shows. Where the machine has
  * become so busy that the number chosen takes too long, the parts that are left are left out.
  */
-static int run_window(const struct xb_entry *entry, struct xb_session *session, enum xb_pass pass,
+static int run_window(const struct xb_suite *suite, struct xb_session *session, enum xb_pass pass,
 		      int64_t n, struct xb_hist *hist, struct xb_figures *ret_figures, char *error)
 {
 	int64_t parts = n / PART_MIN < PARTS_MAX ? n / PART_MIN : PARTS_MAX, done = 0;
-	int64_t budget = (int64_t)(entry->suite->plan.window_s * 1e9 * BUDGET_WINDOWS);
+	int64_t budget = (int64_t)(suite->plan.window_s * 1e9 * BUDGET_WINDOWS);
 	struct xb_figures sum = {0}, part;
 	double per_op[PARTS_MAX];
 	int64_t begin = xb_now();
 
-	if (parts < 3 || entry->c->workload->fixed)
+	if (parts < 3 || session->stage.c->workload->fixed)
 		return xb_session_run(session, pass, n, hist, ret_figures, error);
 	do {
 		int rc = xb_session_run(session, pass, xb_share(n, (int)done, (int)parts), hist,
@@ -162,40 +178,80 @@ static int take_distribution(struct xb_entry *entry, struct xb_session *session,
 		xp_assert(entry->hist);
 		xb_hist_init(entry->hist);
 	}
-	return run_window(entry, session, XB_PASS_EACH, n < EACH_MAX ? n : EACH_MAX, entry->hist,
-			  &ignored, error);
+	return run_window(entry->suite, session, XB_PASS_EACH, n < EACH_MAX ? n : EACH_MAX,
+			  entry->hist, &ignored, error);
 }
 
-/* Nanoseconds an operation of the floor takes now; 0 if that cannot be measured. */
-static double floor_now(const struct xb_entry *entry)
+/* Nanoseconds that a unit takes: an operation, or a byte where @by_bytes. */
+static double unit_ns(const struct xb_case *c, const struct xb_figures *f, bool by_bytes)
 {
-	double window_ns = entry->suite->plan.window_s * 1e9 / 2, per_op = 0;
+	double units = (double)f->ops;
+
+	if (by_bytes)
+		units = c->workload->metric == XB_METRIC_BYTES
+			    ? (double)f->bytes
+			    : units * (double)xb_case_number(c, XB_SIZE, 1);
+	return f->ns / units;
+}
+
+/* One window of @c now, half as long as a repetition's. 0, or negative where it cannot be had. */
+static int run_beside(const struct xb_suite *suite, const struct xb_case *c,
+		      struct xb_figures *ret_figures)
+{
+	double window_ns = suite->plan.window_s * 1e9 / 2;
 	struct xb_figures figures = {0};
 	struct xb_session session;
 	char error[XB_FAIL_TEXT];
+	int64_t n = BESIDE_FIRST;
 
-	if (!entry->floor || xb_metric_higher(entry->floor->workload->metric) ||
-	    xb_metric_higher(entry->c->workload->metric) || window_ns <= 0 ||
-	    xb_session_open(&session, entry->floor, error) < 0)
-		return 0;
+	int rc = xb_session_open(&session, c, error);
+	if (rc < 0)
+		return rc;
 	/* From few operations to as many as fill the window. */
-	for (int64_t n = FLOOR_FIRST; figures.total_ns < window_ns / 2;) {
-		if (xb_session_run(&session, XB_PASS_BATCH, n, NULL, &figures, error) < 0) {
-			per_op = 0;
-			break;
-		}
-		per_op = figures.ns / (double)figures.ops;
+	while (rc == 0 && figures.total_ns < window_ns / 2) {
+		rc = xb_session_run(&session, XB_PASS_BATCH, n, NULL, &figures, error);
 		double fill = window_ns / (figures.total_ns / (double)n + 1e-3);
 		n = fill > 100.0 * (double)n ? 100 * n : (int64_t)fill + 1;
 	}
+	/* A span has no median batch: it needs the parts of a window. */
+	if (rc == 0 && c->workload->clock == XB_CLOCK_SPAN)
+		rc = run_window(suite, &session, XB_PASS_BATCH, n, NULL, &figures, error);
 	xb_session_close(&session);
-	return per_op;
+	*ret_figures = figures;
+	return rc;
 }
 
-static void keep_ratio(struct xb_entry *entry, const struct xb_figures *figures, double floor)
+/* Whether the two measure the same sort of thing, in windows that can be chosen. */
+static bool comparable(const struct xb_workload *one, const struct xb_workload *other)
 {
-	if (floor > 0)
-		entry->ratios[entry->ratio_count++] = figures->ns / (double)figures->ops / floor;
+	return xb_metric_higher(one->metric) == xb_metric_higher(other->metric) && !one->fixed &&
+	       !other->fixed;
+}
+
+/* What there is to be run beside a repetition of @entry; those that failed have no operations. */
+static void run_besides(const struct xb_entry *entry, struct xb_figures figures[XB_BESIDES])
+{
+	for (int i = 0; i < XB_BESIDES; i++) {
+		const struct xb_case *c = entry->beside[i].c;
+		figures[i] = (struct xb_figures){0};
+		if (c && entry->suite->plan.window_s > 0 &&
+		    comparable(c->workload, entry->c->workload) &&
+		    run_beside(entry->suite, c, &figures[i]) < 0)
+			figures[i].ops = 0;
+	}
+}
+
+static void keep_ratios(struct xb_entry *entry, const struct xb_figures *mine,
+			const struct xb_figures theirs[XB_BESIDES])
+{
+	for (int i = 0; i < XB_BESIDES; i++) {
+		struct xb_beside *beside = &entry->beside[i];
+		if (!beside->c || theirs[i].ops == 0)
+			continue;
+		bool by_bytes = beside->c->workload->metric == XB_METRIC_BYTES;
+		beside->ratios[beside->count++] =
+		    unit_ns(entry->c, mine, by_bytes) / unit_ns(beside->c, &theirs[i], by_bytes);
+	}
 }
 
 static void show_progress(const struct xb_entry *entry)
@@ -214,7 +270,7 @@ double xb_suite_body(void *arg, int64_t n, char *error)
 {
 	struct xb_entry *entry = arg;
 	struct xb_session session;
-	struct xb_figures figures = {0};
+	struct xb_figures figures = {0}, besides[XB_BESIDES] = {0};
 	int64_t begin = xb_now();
 
 	if (xb_interrupted) {
@@ -229,10 +285,11 @@ double xb_suite_body(void *arg, int64_t n, char *error)
 	begin_number(entry, n);
 	/* The search is over once a number is asked for again: only repetitions are worth a pair. */
 	bool before = entry->call_count % 2 == 1, full = false;
-	double floor = before ? floor_now(entry) : 0;
+	if (before)
+		run_besides(entry, besides);
 	int rc = xb_session_open(&session, entry->c, error);
 	if (rc == 0) {
-		rc = run_window(entry, &session, XB_PASS_BATCH, n, NULL, &figures, error);
+		rc = run_window(entry->suite, &session, XB_PASS_BATCH, n, NULL, &figures, error);
 		/* Searches are too short to be worth a distribution; the last one is not. */
 		full = entry->c->workload->fixed ||
 		       figures.total_ns >= entry->suite->plan.window_s * 1e9 / 2;
@@ -241,7 +298,7 @@ double xb_suite_body(void *arg, int64_t n, char *error)
 		xb_session_close(&session);
 	}
 	if (rc == 0 && full && !before)
-		floor = floor_now(entry);
+		run_besides(entry, besides);
 	entry->seconds += (double)(xb_now() - begin) / 1e9;
 	if (rc < 0) {
 		entry->unsupported = rc == -ENOTSUP;
@@ -249,7 +306,7 @@ double xb_suite_body(void *arg, int64_t n, char *error)
 		return -1;
 	}
 	keep_call(entry, &figures);
-	keep_ratio(entry, &figures, floor);
+	keep_ratios(entry, &figures, besides);
 	/* The members may have rounded the number of operations up or down. */
 	return figures.ns / 1e9 * (double)n / (double)figures.ops;
 }
@@ -423,7 +480,8 @@ int xb_suite_close(struct xb_suite *suite)
 
 	for (size_t i = 0; i < suite->count; i++) {
 		free(suite->entries[i].calls);
-		free(suite->entries[i].ratios);
+		for (int k = 0; k < XB_BESIDES; k++)
+			free(suite->entries[i].beside[k].ratios);
 		free(suite->entries[i].runs);
 		free(suite->entries[i].hist);
 	}

@@ -8,9 +8,9 @@
  *               they become one record (results/FORMAT.md) when the case is done and its floor is
  *               known.
  * Pairing       Two CPUs can be 100 ns apart now and 400 ns a second later, where a hypervisor moves
- *               them or a clock is scaled. So each repetition also runs a window of its floor, just
- *               before or just after its own in turn, and the ratio to the floor is the median of
- *               these paired ratios.
+ *               them or a clock is scaled. So each repetition also runs a window of its floor and of
+ *               each of its rivals, just before or just after its own in turn, and the ratio to them is
+ *               the median of these paired ratios.
  */
 #ifndef BENCH_SUITE_H
 #define BENCH_SUITE_H
@@ -26,10 +26,23 @@
 struct xb_suite;
 
 /**
+ * struct xb_beside - What is run beside a case, to be compared with it.
+ * @c:      NULL: nothing.
+ * @ratios: How many times worse the case is, of those repetitions that had a window of it.
+ */
+struct xb_beside {
+	const struct xb_case *c;
+	double *ratios;
+	size_t count;
+};
+
+#define XB_BESIDES (1 + XB_RIVALS)
+
+/**
  * struct xb_entry - A selected case and what is known of it so far.
  * @calls:  Figures of the repetitions with @n operations each.
  * @hist:   Their distributions, merged; NULL while there is none.
- * @ratios: Of those repetitions that had a window of their floor right beside them.
+ * @beside: Its floor, then its rivals.
  * @runs:   The value of each repetition in the unit of the metric.
  * @absent: Why nothing was measured, where the case turned out to be unsupported here.
  */
@@ -41,9 +54,7 @@ struct xb_entry {
 	size_t call_count;
 	size_t call_room;
 	struct xb_hist *hist;
-	const struct xb_case *floor;
-	double *ratios;
-	size_t ratio_count;
+	struct xb_beside beside[XB_BESIDES];
 	double *runs;
 	size_t run_count, failed;
 	double value;

@@ -136,6 +136,20 @@ static const char *unit_of(const json_t *record, const char *field)
 	return unit ? unit : "";
 }
 
+/* The paired ratio to @reference, where the two were run side by side; else 0. */
+static double paired_ratio(const json_t *subject, const json_t *reference)
+{
+	const json_t *rival;
+	size_t i;
+
+	json_array_foreach(json_object_get(subject, "rivals"), i, rival)
+	{
+		if (strcmp(name_of(rival), name_of(reference)) == 0)
+			return json_number_value(json_object_get(rival, "ratio"));
+	}
+	return 0;
+}
+
 /* One row, if there is something to compare on @place. Return: whether there was. */
 static bool print_row(const struct report *report, const struct target *target, const char *place,
 		      FILE *out)
@@ -157,6 +171,12 @@ static bool print_row(const struct report *report, const struct target *target, 
 	double base = reference ? json_number_value(json_object_get(reference, field)) : 1;
 	double ratio =
 	    own_floor ? json_number_value(json_object_get(reference, "ratio")) : figure / base;
+	double paired =
+	    own_floor || strcmp(target->subject_field, "value") != 0 || strcmp(field, "value") != 0
+		? 0
+		: paired_ratio(subject, reference);
+	if (paired > 0)
+		ratio = paired;
 	bool met = target->relation == MOST ? ratio <= target->limit : ratio >= target->limit;
 	const char *valid = json_string_value(json_object_get(subject, "valid"));
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* peers: the two queues of Boost as implementations of our contract. */
 #include "bench/peers/boost.h"
+#include "bench/peers/peers.h"
 
 #include "xpshare/kind/object.h"
 
@@ -134,4 +135,11 @@ const struct xp_impl xb_peer_boost_spsc = {
     .scope = XP_SCOPE_SHM,
     .make = spsc_make,
     .drop = spsc_drop,
+};
+
+const struct xb_stream_peer xb_stream_boost_spsc = {
+    .impl = &xb_peer_boost_spsc,
+    .batches = true,
+    .send = xb_boost_spsc_send,
+    .receive = xb_boost_spsc_receive,
 };

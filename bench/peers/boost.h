@@ -24,9 +24,8 @@ int xb_boost_spsc_get(void *queue, void *buffer, int wait);
 int64_t xb_boost_spsc_length(void *queue);
 void xb_boost_spsc_drop(void *queue);
 
-/** Items first, first + 1, ... in batches, compiled into the loop. */
+/** As struct xb_stream_peer has them. */
 void xb_boost_spsc_send(void *queue, int64_t n, size_t batch);
-/** The other side. Return: whether they were exactly these. */
 int xb_boost_spsc_receive(void *queue, int64_t n, size_t batch);
 
 #ifdef __cplusplus

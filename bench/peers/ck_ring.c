@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* peer: the single-producer, single-consumer ring of Concurrency Kit, with items of 8 bytes. */
+#include "bench/peers/peers.h"
 #include "bench/peers/spin_queue.h"
 
 #include "xpshare/kind/object.h"
@@ -123,4 +124,35 @@ const struct xp_impl xb_peer_ck_ring = {
     .scope = XP_SCOPE_SHM,
     .make = make,
     .drop = drop,
+};
+
+/* It has no batches. */
+static void send(void *queue, int64_t n, size_t batch)
+{
+	struct shared *shared = queue;
+	struct item item;
+
+	(void)batch;
+	for (item.word = 0; item.word < (uint64_t)n; item.word++)
+		XB_SPIN_UNTIL(CK_RING_ENQUEUE_SPSC(item, &shared->ring, shared->items, &item));
+}
+
+static int receive(void *queue, int64_t n, size_t batch)
+{
+	struct shared *shared = queue;
+	uint64_t wrong = 0;
+	struct item item;
+
+	(void)batch;
+	for (uint64_t i = 0; i < (uint64_t)n; i++) {
+		XB_SPIN_UNTIL(CK_RING_DEQUEUE_SPSC(item, &shared->ring, shared->items, &item));
+		wrong |= item.word ^ i;
+	}
+	return wrong == 0;
+}
+
+const struct xb_stream_peer xb_stream_ck_ring = {
+    .impl = &xb_peer_ck_ring,
+    .send = send,
+    .receive = receive,
 };

@@ -6,9 +6,11 @@
 extern const struct xp_impl xb_peer_posix_mq;
 #ifdef XB_HAVE_CK
 extern const struct xp_impl xb_peer_ck_ring;
+extern const struct xb_stream_peer xb_stream_ck_ring;
 #endif
 #ifdef XB_HAVE_BOOST
 extern const struct xp_impl xb_peer_boost_mq, xb_peer_boost_spsc;
+extern const struct xb_stream_peer xb_stream_boost_spsc;
 #endif
 
 static const struct xp_impl *const peers[] = {
@@ -20,6 +22,16 @@ static const struct xp_impl *const peers[] = {
     &xb_peer_boost_mq,
     &xb_peer_boost_spsc,
 #endif
+};
+
+static const struct xb_stream_peer *const streams[] = {
+#ifdef XB_HAVE_CK
+    &xb_stream_ck_ring,
+#endif
+#ifdef XB_HAVE_BOOST
+    &xb_stream_boost_spsc,
+#endif
+    NULL,
 };
 
 static const char *const absent[] = {
@@ -43,6 +55,11 @@ const struct xp_impl *xb_peer_at(size_t index)
 const char *xb_peer_absent_at(size_t index)
 {
 	return index < sizeof(absent) / sizeof(*absent) ? absent[index] : NULL;
+}
+
+const struct xb_stream_peer *xb_stream_peer_at(size_t index)
+{
+	return index < sizeof(streams) / sizeof(*streams) ? streams[index] : NULL;
 }
 
 bool xb_is_peer(const struct xp_impl *impl)

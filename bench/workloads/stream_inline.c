@@ -6,12 +6,14 @@
  * inline functions are compiled into the loop, ours and those of the peers that have such. Forms:
  *     inline       one item a call, copied in and out
  *     batch:32     32 items a call
- *     claim        written and read where they lie: no copy
+ *     claim        written and read where they lie: no copy. Of each item one word is written and read,
+ *                  so what is timed is the hand-over; it depends on how many items the ring holds, since
+ *                  with few the two sides wait for each other, and not on their size. So here every size
+ *                  has the same number of them, and the name says which.
  * Otherwise as queue_stream.c: until the consumer has verified the last item.
  */
 #include "bench/matrix.h"
 #include "bench/payload.h"
-#include "bench/peers/boost.h"
 #include "bench/workload.h"
 
 #include "xpshare/base/wait.h"
@@ -23,23 +25,26 @@
 
 #define CAPACITY       4096
 #define CAPACITY_BYTES (1 << 20) /* of large items fewer fit, so that the ring stays in the cache */
+#define CAPACITY_CLAIM 16
 #define BATCH	       32
 
-enum form { COPY, BATCHES, CLAIM, BOOST };
+_Static_assert(BATCH <= XB_STREAM_BATCH_MAX, "the peers can take that");
+
+enum form { COPY, BATCHES, CLAIM, PEER };
 
 struct shape {
 	enum form form;
 	int64_t size;
 };
 
-static const struct shape shapes[] = {
-    {COPY, 8},	  {BATCHES, 8},	 {COPY, 64},	 {CLAIM, 64},
-    {COPY, 1024}, {COPY, 65536}, {CLAIM, 65536}, {CLAIM, 1 << 20},
+static const struct shape single = {COPY, 8}, batched = {BATCHES, 8}, claimed = {CLAIM, 64},
+			  of_peers = {PEER, 8};
+static const struct shape larger[] = {
+    {COPY, 64}, {COPY, 1024}, {COPY, 65536}, {CLAIM, 65536}, {CLAIM, 1 << 20},
 };
 
-static void add(const struct xb_workload *workload, struct xb_matrix *matrix,
-		const struct xp_impl *impl, const struct shape *shape, bool batch,
-		const struct xb_placement *pair)
+static struct xb_case draft(const struct xb_workload *workload, const struct xp_impl *impl,
+			    const struct shape *shape, bool batch, const struct xb_placement *pair)
 {
 	struct xb_case c = xb_case_of(workload, impl, pair);
 
@@ -50,27 +55,44 @@ static void add(const struct xb_workload *workload, struct xb_matrix *matrix,
 	if (batch)
 		c.param[XB_BATCH] = xb_number(BATCH);
 	/* What is not copied has no floor in copies. */
-	if (shape->form != CLAIM)
+	if (shape->form == CLAIM)
+		c.param[XB_CAPACITY] = xb_number(CAPACITY_CLAIM);
+	else
 		xb_case_floor(&c, "floor/memcpy_pair", shape->size < 64 ? 64 : shape->size);
-	xb_matrix_add(matrix, &c);
+	return c;
 }
 
 static void cases(const struct xb_workload *workload, struct xb_matrix *matrix)
 {
-	static const struct shape boost = {BOOST, 8};
+	const struct xp_impl *ring = &xp_impl_queue_ring_spsc;
 
 	xb_each_pair(matrix, pair)
 	{
 		if (pair->class == XB_SAME_PU)
 			continue;
-		for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
-			add(workload, matrix, &xp_impl_queue_ring_spsc, &shapes[i],
-			    shapes[i].form == BATCHES, pair);
-		for (size_t i = 0; xb_peer_at(i); i++) {
-			if (strcmp(xb_peer_at(i)->name, "queue/boost_spsc") != 0)
+		struct xb_case one = draft(workload, ring, &single, false, pair);
+		struct xb_case many = draft(workload, ring, &batched, true, pair);
+		struct xb_case small = draft(workload, ring, &claimed, false, pair);
+		xb_case_rival(&many, &one);
+		for (size_t i = 0; xb_stream_peer_at(i); i++) {
+			const struct xb_stream_peer *peer = xb_stream_peer_at(i);
+			struct xb_case c = draft(workload, peer->impl, &of_peers, false, pair);
+			xb_case_rival(&one, &c);
+			xb_matrix_add(matrix, &c);
+			if (!peer->batches)
 				continue;
-			add(workload, matrix, xb_peer_at(i), &boost, false, pair);
-			add(workload, matrix, xb_peer_at(i), &boost, true, pair);
+			c = draft(workload, peer->impl, &of_peers, true, pair);
+			xb_case_rival(&many, &c);
+			xb_matrix_add(matrix, &c);
+		}
+		xb_matrix_add(matrix, &one);
+		xb_matrix_add(matrix, &many);
+		xb_matrix_add(matrix, &small);
+		for (size_t i = 0; i < sizeof(larger) / sizeof(*larger); i++) {
+			struct xb_case c = draft(workload, ring, &larger[i], false, pair);
+			if (larger[i].form == CLAIM)
+				xb_case_rival(&c, &small);
+			xb_matrix_add(matrix, &c);
 		}
 	}
 }
@@ -83,7 +105,9 @@ static size_t size_of(const struct xb_case *c)
 static int open_ring(struct xb_stage *stage, struct xp_ring *ring)
 {
 	size_t size = size_of(stage->c), room = CAPACITY_BYTES / size, bytes;
-	uint64_t capacity = room > CAPACITY ? CAPACITY : room < 4 ? 4 : room;
+	uint64_t capacity = room > CAPACITY ? CAPACITY : room;
+
+	capacity = (uint64_t)xb_case_number(stage->c, XB_CAPACITY, (int64_t)capacity);
 	int rc = xp_ring_size(capacity, size, &bytes);
 
 	if (rc == 0)
@@ -97,7 +121,7 @@ static int open_queue(struct xb_stage *stage)
 	struct xp_params params = {
 	    .capacity = CAPACITY, .item_max = 8, .single = true, .strategy = XP_STRATEGY_SPIN};
 
-	if (shape->form == BOOST)
+	if (shape->form == PEER)
 		return xp_object_make(stage->c->impl, &stage->place, &params, &stage->object[0]);
 	struct xp_ring *ring = calloc(1, sizeof(*ring));
 	if (!ring)
@@ -111,14 +135,16 @@ static void close_queue(struct xb_stage *stage)
 	free(stage->own);
 }
 
+/* Each loop has its own copy of the view: an item that is written could else lie over it, as far as the
+ * compiler knows, and every call would read it again. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-ALWAYS_INLINE int send_copies(const struct xp_ring *ring, int64_t n, size_t size, char *item)
+ALWAYS_INLINE int send_copies(struct xp_ring ring, int64_t n, size_t size, char *item)
 {
 	for (int64_t i = 0; i < n; i++) {
 		xb_payload_write(item, size, (uint64_t)i);
 		int rc;
-		while ((rc = xp_ring_try_put(ring, item, size)) == -EAGAIN)
+		while ((rc = xp_ring_try_put(&ring, item, size)) == -EAGAIN)
 			xp_cpu_relax();
 		if (rc < 0)
 			return rc;
@@ -126,12 +152,12 @@ ALWAYS_INLINE int send_copies(const struct xp_ring *ring, int64_t n, size_t size
 	return 0;
 }
 
-ALWAYS_INLINE int receive_copies(const struct xp_ring *ring, int64_t n, size_t size, char *item)
+ALWAYS_INLINE int receive_copies(struct xp_ring ring, int64_t n, size_t size, char *item)
 {
 	for (int64_t i = 0; i < n; i++) {
 		size_t got = 0;
 		int rc;
-		while ((rc = xp_ring_try_get(ring, item, size, &got)) == -EAGAIN)
+		while ((rc = xp_ring_try_get(&ring, item, size, &got)) == -EAGAIN)
 			xp_cpu_relax();
 		if (rc < 0)
 			return rc;
@@ -141,35 +167,35 @@ ALWAYS_INLINE int receive_copies(const struct xp_ring *ring, int64_t n, size_t s
 	return 0;
 }
 
-static int send_claimed(const struct xp_ring *ring, int64_t n, size_t size)
+static int send_claimed(struct xp_ring ring, int64_t n, size_t size)
 {
 	for (int64_t i = 0; i < n; i++) {
 		void *place = NULL;
 		int rc;
-		while ((rc = xp_ring_try_claim(ring, &place)) == -EAGAIN)
+		while ((rc = xp_ring_try_claim(&ring, &place)) == -EAGAIN)
 			xp_cpu_relax();
 		if (rc < 0)
 			return rc;
 		/* Its number, not all of its bytes: what is measured is the hand-over. */
 		xb_payload_write(place, 8, (uint64_t)i);
-		xp_ring_commit(ring, size);
+		xp_ring_commit(&ring, size);
 	}
 	return 0;
 }
 
-static int receive_claimed(const struct xp_ring *ring, int64_t n, size_t size)
+static int receive_claimed(struct xp_ring ring, int64_t n, size_t size)
 {
 	for (int64_t i = 0; i < n; i++) {
 		const void *item = NULL;
 		size_t got = 0;
 		int rc;
-		while ((rc = xp_ring_try_peek(ring, &item, &got)) == -EAGAIN)
+		while ((rc = xp_ring_try_peek(&ring, &item, &got)) == -EAGAIN)
 			xp_cpu_relax();
 		if (rc < 0)
 			return rc;
 		if (got != size || !xb_payload_right(item, 8, (uint64_t)i))
 			return -EPROTO;
-		xp_ring_consume(ring);
+		xp_ring_consume(&ring);
 	}
 	return 0;
 }
@@ -213,26 +239,23 @@ static int receive_batches(const struct xp_ring *ring, int64_t n)
 	return wrong ? -EPROTO : 0;
 }
 
-static int run_boost(struct xb_actor *actor, int64_t n)
+static int run_peer(struct xb_actor *actor, int64_t n)
 {
-#ifdef XB_HAVE_BOOST
+	size_t batch = (size_t)xb_case_number(actor->c, XB_BATCH, 1), i = 0;
 	void *queue = actor->stage->object[0].owner;
-	size_t batch = (size_t)xb_case_number(actor->c, XB_BATCH, 1);
 
+	while (xb_stream_peer_at(i)->impl != actor->c->impl)
+		i++;
+	const struct xb_stream_peer *peer = xb_stream_peer_at(i);
 	if (actor->index == 0) {
-		xb_boost_spsc_send(queue, n, batch);
+		peer->send(queue, n, batch);
 		return 0;
 	}
-	return xb_boost_spsc_receive(queue, n, batch) ? 0 : -EPROTO;
-#else
-	(void)actor;
-	(void)n;
-	return -ENOTSUP;
-#endif
+	return peer->receive(queue, n, batch) ? 0 : -EPROTO;
 }
 
 /* With a size known to the compiler where it matters. */
-static int run_copies(const struct xp_ring *ring, bool sender, int64_t n, size_t size, char *item)
+static int run_copies(struct xp_ring ring, bool sender, int64_t n, size_t size, char *item)
 {
 	switch (size) {
 	case 8:
@@ -256,16 +279,16 @@ static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 	(void)pass;
 	switch (((const struct shape *)actor->c->detail)->form) {
 	case COPY:
-		rc = item ? run_copies(ring, sender, n, size, item) : -ENOMEM;
+		rc = item ? run_copies(*ring, sender, n, size, item) : -ENOMEM;
 		break;
 	case BATCHES:
 		rc = sender ? send_batches(ring, n) : receive_batches(ring, n);
 		break;
 	case CLAIM:
-		rc = sender ? send_claimed(ring, n, size) : receive_claimed(ring, n, size);
+		rc = sender ? send_claimed(*ring, n, size) : receive_claimed(*ring, n, size);
 		break;
-	case BOOST:
-		rc = run_boost(actor, n);
+	case PEER:
+		rc = run_peer(actor, n);
 		break;
 	}
 	free(item);

@@ -23,7 +23,7 @@ REQUIRED = {
     "valid": str, "why": list, "command": str,
 }
 OPTIONAL = {
-    "scope": str, "bytes_per_s": NUMBER, "floor": dict, "rate_wanted": NUMBER,
+    "scope": str, "bytes_per_s": NUMBER, "floor": dict, "rivals": list, "rate_wanted": NUMBER,
     "rate_achieved": NUMBER, "fairness": NUMBER, "cpu_s_per_op": NUMBER, "ctxt_voluntary": NUMBER,
     "ctxt_involuntary": NUMBER, "faults_minor": NUMBER, "syscalls_per_op": NUMBER,
     "memory_bytes": NUMBER, "hgrm": str, "min": NUMBER, "max": NUMBER, "seconds": NUMBER,
