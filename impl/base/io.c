@@ -180,7 +180,8 @@ int xp_io_recv_fd(int fd, const struct timespec *deadline, int *ret_fd)
 		if (rc < 0)
 			return rc;
 		message.msg_control = control.bytes;
-		message.msg_controllen = sizeof(control.bytes);
+		/* Room for one: the kernel closes what a peer sends beyond that. */
+		message.msg_controllen = CMSG_LEN(sizeof(int));
 		n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
 		if (n >= 0)
 			break;

@@ -96,6 +96,40 @@ Test(io, a_descriptor_crosses_and_is_close_on_exec)
 	cr_expect_eq(xp_io_recv_fd(fds[1], NULL, &out), -EPROTO);
 }
 
+/* A second descriptor would stay open in the receiver, which does not know of it. */
+Test(io, no_more_than_one_descriptor_is_taken)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+	} control = {0};
+	char carrier = 'F';
+	struct iovec part = {.iov_base = &carrier, .iov_len = 1};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = control.bytes,
+				 .msg_controllen = sizeof(control.bytes)};
+	int fds[2], two[2] = {STDIN_FILENO, STDIN_FILENO}, out = -1;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	control.align.cmsg_level = SOL_SOCKET;
+	control.align.cmsg_type = SCM_RIGHTS;
+	control.align.cmsg_len = CMSG_LEN(sizeof(two));
+	memcpy(CMSG_DATA(&control.align), two, sizeof(two));
+	cr_assert_eq(sendmsg(fds[0], &message, 0), 1);
+	int next = dup(STDIN_FILENO);
+	close(next);
+	int rc = xp_io_recv_fd(fds[1], NULL, &out);
+	cr_expect(rc == 0 || rc == -EPROTO);
+	if (rc == 0)
+		close(out);
+	int after = dup(STDIN_FILENO);
+	cr_expect_eq(after, next, "the next descriptor is %d, it was %d", after, next);
+	close(after);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 Test(io, a_send_to_a_closed_socket_is_an_error_not_a_signal)
 {
 	int fds[2];
