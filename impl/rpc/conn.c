@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "xpshare/rpc/conn.h"
+#include "xpshare/rpc/conn_ring.h"
 
 #include "xpshare/base/clock.h"
 #include "xpshare/base/io.h"
@@ -78,6 +78,7 @@ static void drop(struct xp_conn *conn, enum state state)
 	if (conn->fd >= 0 && is_mine(conn))
 		(void)shutdown(conn->fd, SHUT_RDWR);
 	conn->fd = xp_io_close(conn->fd);
+	xp_conn_ring_close(conn);
 	conn->state = (int)state;
 	conn->input.start = conn->input.end = 0;
 }
@@ -318,9 +319,8 @@ static int recv_more(struct xp_conn *conn, const struct timespec *deadline)
 	return 0;
 }
 
-/* The next whole frame; its bytes stay until the next call. */
-static int recv_frame(struct xp_conn *conn, uint64_t limit, const struct timespec *deadline,
-		      char **ret_payload, size_t *ret_size)
+int xp_conn_recv_frame(struct xp_conn *conn, uint64_t limit, const struct timespec *deadline,
+		       char **ret_payload, size_t *ret_size)
 {
 	for (;;) {
 		int rc = xp_frame_buffer_next(&conn->input, limit, ret_payload, ret_size);
@@ -364,7 +364,7 @@ int xp_conn_authenticate(struct xp_conn *conn, enum xp_auth_role role, const voi
 		rc = size > 0 ? send_small(conn, reply, size, deadline) : 0;
 		if (rc < 0 || step == XP_AUTH_DONE)
 			break;
-		rc = recv_frame(conn, XP_AUTH_FRAME_MAX, deadline, &payload, &size);
+		rc = xp_conn_recv_frame(conn, XP_AUTH_FRAME_MAX, deadline, &payload, &size);
 		if (rc < 0)
 			break;
 		step = xp_auth_step(&auth, payload, size, reply, &size);
@@ -396,10 +396,16 @@ int xp_conn_send(struct xp_conn *conn, const struct xp_datum *value,
 	if (rc < 0)
 		return fail(conn, rc, writer->error.text);
 	char *body = (char *)writer->parts[0].iov_base + XP_FRAME_HEADER_MAX;
-	char *start = xp_frame_seal(body, writer->size);
-	writer->parts[0].iov_len -= (size_t)(start - (char *)writer->parts[0].iov_base);
-	writer->parts[0].iov_base = start;
-	rc = send_parts(conn, writer->parts, writer->part_count, deadline);
+	writer->parts[0].iov_base = body;
+	writer->parts[0].iov_len -= XP_FRAME_HEADER_MAX;
+	conn->by_ring = false;
+	rc = conn->ring ? xp_conn_ring_send(conn, writer->parts, writer->size) : -EMSGSIZE;
+	if (rc == -EMSGSIZE) {
+		char *start = xp_frame_seal(body, writer->size);
+		writer->parts[0].iov_len += (size_t)(body - start);
+		writer->parts[0].iov_base = start;
+		rc = send_parts(conn, writer->parts, writer->part_count, deadline);
+	}
 	xp_pickle_writer_trim(writer, KEEP);
 	return rc < 0 ? broken(conn, rc) : 0;
 }
@@ -425,10 +431,10 @@ int xp_conn_await(struct xp_conn *conn, const struct timespec *deadline)
 {
 	int rc = check(conn, READY);
 
-	if (rc < 0 || xp_frame_buffer_pending(&conn->input) > 0)
+	if (rc < 0 || (!conn->by_ring && xp_frame_buffer_pending(&conn->input) > 0))
 		return rc;
 	forget_reply(conn);
-	rc = recv_more(conn, deadline);
+	rc = conn->by_ring ? xp_conn_ring_await(conn, deadline) : recv_more(conn, deadline);
 	return rc < 0 && rc != -ETIMEDOUT ? broken(conn, rc) : rc;
 }
 
@@ -443,7 +449,8 @@ int xp_conn_recv(struct xp_conn *conn, const struct timespec *deadline,
 	if (rc < 0)
 		return rc;
 	forget_reply(conn);
-	rc = recv_frame(conn, conn->frame_max, deadline, &payload, &size);
+	rc = conn->by_ring ? xp_conn_ring_recv(conn, deadline, &payload, &size)
+			   : xp_conn_recv_frame(conn, conn->frame_max, deadline, &payload, &size);
 	if (rc == -EPIPE && xp_frame_buffer_pending(&conn->input) == 0) {
 		(void)broken(conn, rc);
 		return -EPIPE;
@@ -467,7 +474,8 @@ int xp_conn_call(struct xp_conn *conn, const struct xp_datum *request,
 	int rc = check(conn, READY);
 
 	/* Nothing may be there that nobody asked for: it would be taken for the reply. */
-	if (rc == 0 && xp_frame_buffer_pending(&conn->input) > 0) {
+	if (rc == 0 && (xp_frame_buffer_pending(&conn->input) > 0 ||
+			(conn->ring && xp_frame_ring_ready(&conn->ring->in)))) {
 		conn->why = "the peer sent more than was asked for";
 		rc = broken(conn, -EPROTO);
 	}
@@ -483,7 +491,17 @@ bool xp_conn_is_usable(struct xp_conn *conn)
 	struct pollfd watch = {.fd = conn->fd, .events = POLLIN | POLLRDHUP};
 
 	return check(conn, READY) == 0 && xp_frame_buffer_pending(&conn->input) == 0 &&
-	       poll(&watch, 1, 0) == 0;
+	       !(conn->ring && xp_frame_ring_ready(&conn->ring->in)) && poll(&watch, 1, 0) == 0;
+}
+
+int xp_conn_hand_over(struct xp_conn *conn, size_t size, uint32_t polls,
+		      const struct timespec *deadline)
+{
+	int rc = check(conn, READY);
+
+	if (rc == 0)
+		rc = xp_conn_ring_open(conn, size, polls, deadline);
+	return rc < 0 && rc != -ENOTSUP ? broken(conn, rc) : rc;
 }
 
 const char *xp_conn_why(const struct xp_conn *conn)

@@ -15,12 +15,18 @@
  *               After fork the child must not use the parent's connection: every call checks the
  *               process and answers -ECONNRESET in the child (SPEC X8), whose close leaves the
  *               parent's stream alone.
- * Death         A manager that is killed: -ECONNRESET at once. A stopped one: -ETIMEDOUT at the
- *               deadline.
+ * Death         A manager that is killed: -ECONNRESET at once (by ring: XP_DUPLEX_NAP_NS later at the
+ *               latest). A stopped one: -ETIMEDOUT at the deadline.
  * Waiting       The kernel keeps the deadline: SO_RCVTIMEO is set when deadlines change by a power of two,
  *               which calls with one patience never do, so that a reply costs one recv. What that
  *               leaves of the time to an absolute deadline is waited out in poll(2). By xp_conn_spin()
  *               the socket is polled for a while first: hybrid wait, for a peer on another CPU.
+ * Rings         Between an authenticated client and a server that agrees, both on one machine, requests
+ *               and replies may travel through shared memory (duplex.h, xp_conn_hand_over()). The
+ *               stream stays open: its end is the death of the peer; a request that the ring cannot
+ *               hold goes through it, and so does its reply; of a reply that is too large the ring gets
+ *               a mark. A client that waits long sleeps on the stream, and is nudged there by an
+ *               empty frame. One request is in flight at a time.
  * Threads       One thread at a time per connection.
  */
 #ifndef XPSHARE_RPC_CONN_H
@@ -29,6 +35,7 @@
 #include "xpshare/rpc/address.h"
 #include "xpshare/rpc/auth.h"
 #include "xpshare/rpc/datum.h"
+#include "xpshare/rpc/duplex.h"
 #include "xpshare/rpc/frame.h"
 #include "xpshare/rpc/listen.h"
 #include "xpshare/rpc/pickle.h"
@@ -54,7 +61,10 @@ struct xp_conn {
 	struct xp_pickle_reader reader;
 	struct xp_pickle_writer writer;
 	struct xp_datum_arena replies;
-	const char *why; /* of the last failure, a constant or reader.error.text */
+	struct xp_duplex *ring; /* NULL: everything goes by the stream */
+	char *ring_payload;	/* what was copied out of it */
+	bool by_ring;		/* the last request went by ring, and its reply will */
+	const char *why;	/* of the last failure, a constant or reader.error.text */
 };
 
 /** xp_conn_init() - Closed; allocates nothing. @limits NULL: defaults. */
@@ -115,6 +125,19 @@ XP_MUST_CHECK int xp_conn_recv(struct xp_conn *conn, const struct timespec *dead
  * Return: 0; -ETIMEDOUT, and the connection stays as it is; else as xp_conn_recv().
  */
 XP_MUST_CHECK int xp_conn_await(struct xp_conn *conn, const struct timespec *deadline);
+
+/**
+ * xp_conn_hand_over() - A client's: give a segment to the server that has just agreed to take it.
+ * @size:  Of the segment, as agreed; see duplex.h.
+ * @polls: How often a call looks for its reply before it sleeps, adapting to whether that pays;
+ *         XP_WAIT_POLLS_FOREVER never sleeps. The caller knows that the peer runs on another CPU.
+ *
+ * One byte with the descriptor of the segment goes out, one with that of the bell comes back, or
+ * one without: the server could not take it after all, and the stream goes on alone.
+ * Return: 0; -ENOTSUP not taken: calls go by the stream as before; otherwise as xp_conn_call().
+ */
+XP_MUST_CHECK int xp_conn_hand_over(struct xp_conn *conn, size_t size, uint32_t polls,
+				    const struct timespec *deadline);
 
 /** xp_conn_is_usable() - READY, in this process, and the peer has neither closed
  *  nor sent anything. */
