@@ -118,6 +118,17 @@ int xp_client_refuse_size(struct xp_client *client, size_t size)
 	return rc;
 }
 
+int xp_client_refuse_ring(struct xp_client *client)
+{
+	int rc = xp_reply_traceback(client, "recv",
+				    xp_datum_exception(&client->dispatch->arena, "builtins",
+						       "OSError", "garbage in the ring"));
+
+	client->state = XP_CLIENT_CLOSING;
+	xp_dispatch_end_request(client->dispatch);
+	return rc;
+}
+
 int xp_client_frame(struct xp_client *client, char *payload, size_t size)
 {
 	struct xp_datum *request;

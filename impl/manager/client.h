@@ -24,10 +24,13 @@
  * @send:  Send one whole frame, now or as soon as the peer reads. Copies what it cannot send.
  *         Return: 0; -EPIPE or another error if the peer is known to be gone.
  * @alive: Whether the peer of a parked call still listens, as far as the kernel knows.
+ * @ring:  The client wants to hand a segment of @size bytes over (session_ring.h). Return: 0 agreed;
+ *         -ENOTSUP, and *@ret_why says why not.
  */
 struct xp_client_ops {
 	int (*send)(struct xp_client *client, struct iovec *parts, int count);
 	bool (*alive)(struct xp_client *client);
+	int (*ring)(struct xp_client *client, uint64_t size, const char **ret_why);
 };
 
 enum xp_client_state {
@@ -72,6 +75,9 @@ XP_MUST_CHECK int xp_client_frame(struct xp_client *client, char *payload, size_
 
 /** xp_client_refuse_size() - A frame over the limit was announced: say so. Return: 0, -errno. */
 XP_MUST_CHECK int xp_client_refuse_size(struct xp_client *client, size_t size);
+
+/** xp_client_refuse_ring() - There is garbage in its ring: say so. Return: 0, -errno. */
+XP_MUST_CHECK int xp_client_refuse_ring(struct xp_client *client);
 
 /** xp_client_limit() - The longest payload that the next frame may have. */
 size_t xp_client_limit(const struct xp_client *client);

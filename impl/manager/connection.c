@@ -4,6 +4,7 @@
 #include "xpshare/manager/dispatch.h"
 
 #include "xpshare/manager/python.h"
+#include "xpshare/rpc/duplex.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -307,6 +308,22 @@ static const struct xp_datum *function_call(struct xp_call *call, const struct x
 	if (xp_args_bind(call, call->method, "Server", args, keywords) < 0)
 		return NULL;
 	return call->method->call(call);
+}
+
+/* (version, size): answered by an object's connection, and no function of CPython's. */
+int xp_dispatch_ring(struct xp_client *client, const struct xp_datum *args)
+{
+	struct xp_datum_arena *arena = &client->dispatch->arena;
+	const char *why = "this is no request for a ring of a version that the server knows";
+	int64_t version = 0, size = 0;
+
+	if (args->count == 2 && xp_datum_to_int64(args->items[0], &version) == 0 &&
+	    xp_datum_to_int64(args->items[1], &size) == 0 && version == XP_DUPLEX_VERSION &&
+	    client->ops->ring(client, (uint64_t)size, &why) == 0)
+		return xp_reply(client, "#RETURN", xp_datum_int(arena, version));
+	return xp_reply_traceback(
+	    client, "serve_client",
+	    xp_datum_exception(arena, "builtins", "NotImplementedError", why));
 }
 
 int xp_dispatch_connection_call(struct xp_client *client, const struct xp_datum *request)

@@ -291,7 +291,9 @@ int xp_dispatch_call(struct xp_client *client, const struct xp_datum *request)
 	if (xp_datum_is(ident, XP_DATUM_STR))
 		referent = xp_store_find(dispatch, ident->bytes, ident->size);
 	if (!referent)
-		return reply_key_error(client, "serve_client", ident);
+		return xp_datum_is(ident, XP_DATUM_NONE) && xp_datum_is_text(name, XP_RING_METHOD)
+			   ? xp_dispatch_ring(client, parts[2])
+			   : reply_key_error(client, "serve_client", ident);
 	struct xp_call call = {
 	    .dispatch = dispatch,
 	    .client = client,

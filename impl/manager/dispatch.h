@@ -48,6 +48,8 @@ struct xp_stats {
 	uint64_t abandoned; /* parked calls whose client went away */
 };
 
+#define XP_RING_METHOD "#RING" /* session_ring.h */
+
 #define XP_INCARNATION_SIZE 12 /* hexadecimal digits */
 #define XP_IDENT_MAX	    32 /* with the NUL */
 
@@ -116,6 +118,8 @@ XP_MUST_CHECK int xp_dispatch_call(struct xp_client *client, const struct xp_dat
 /** xp_dispatch_connection_call() - The first request. Return: as xp_client_frame(). */
 XP_MUST_CHECK int xp_dispatch_connection_call(struct xp_client *client,
 					      const struct xp_datum *request);
+/** xp_dispatch_ring() - The request XP_RING_METHOD. Return: as xp_client_frame(). */
+XP_MUST_CHECK int xp_dispatch_ring(struct xp_client *client, const struct xp_datum *args);
 /** xp_dispatch_end_request() - Forget what the request built. */
 void xp_dispatch_end_request(struct xp_dispatch *dispatch);
 /** xp_dispatch_exposed() - The exposed tuple of @entry as @client should see it. */

@@ -38,6 +38,8 @@ struct xp_manager {
 	struct xp_auth_policy policy;
 	int64_t patience;
 	int64_t reconnect;
+	enum xp_transport transport;
+	size_t ring_size;
 	char *key;
 	size_t key_size;
 	pthread_key_t own; /* the calling thread's link */
@@ -334,6 +336,18 @@ static int accept_connection(struct xp_conn *conn, const struct timespec *deadli
 	return rc;
 }
 
+/* Calls go by ring from here on, if the plan says so and the manager takes one. */
+static int take_ring(const struct xp_manager *manager, struct xp_conn *conn,
+		     const struct timespec *deadline)
+{
+	if (manager->transport != XP_TRANSPORT_RING ||
+	    manager->address.storage.ss_family != AF_UNIX)
+		return 0;
+	int rc = xp_link_hand_over(conn, manager->ring_size, manager->polls, deadline);
+
+	return rc == -ENOTSUP ? 0 : rc;
+}
+
 /* A line that is ready for a call. */
 static int make_ready(struct link *link, const struct timespec *deadline)
 {
@@ -352,7 +366,10 @@ static int make_ready(struct link *link, const struct timespec *deadline)
 		return 0;
 	rc = open_conn(link->manager, &line->conn, deadline);
 	if (rc == 0) {
-		rc = broken(accept_connection(&line->conn, deadline));
+		rc = accept_connection(&line->conn, deadline);
+		if (rc == 0)
+			rc = take_ring(link->manager, &line->conn, deadline);
+		rc = broken(rc);
 		if (rc < 0)
 			xp_conn_close(&line->conn);
 	}
@@ -535,6 +552,8 @@ int xp_manager_connect(const struct xp_manager_plan *plan, struct xp_manager **r
 	manager->patience = plan->patience_ns ? plan->patience_ns : XP_PATIENCE_NS;
 	manager->reconnect = plan->reconnect_ns;
 	manager->polls = plan->polls;
+	if (plan->transport == XP_TRANSPORT_RING)
+		xp_manager_set_ring(manager, plan->ring_size, plan->polls);
 	manager->key_size = plan->key_size;
 	manager->key = malloc(plan->key_size + 1);
 	if (!manager->key || pthread_key_create(&manager->own, thread_ends) != 0) {
@@ -630,6 +649,21 @@ const void *xp_manager_key(const struct xp_manager *manager, size_t *ret_size)
 pid_t xp_manager_pid(const struct xp_manager *manager)
 {
 	return manager->child.pid;
+}
+
+void xp_manager_set_ring(struct xp_manager *manager, size_t size, uint32_t polls)
+{
+	manager->transport = XP_TRANSPORT_RING;
+	manager->ring_size = size ? size : XP_DUPLEX_SIZE_DEFAULT;
+	manager->polls = polls;
+}
+
+enum xp_transport xp_manager_transport(struct xp_manager *manager)
+{
+	const struct link *link = link_get(manager);
+
+	return link && link->line && link->line->conn.ring ? XP_TRANSPORT_RING
+							   : XP_TRANSPORT_SOCKET;
 }
 
 bool xp_manager_is_python2(const struct xp_manager *manager)

@@ -26,6 +26,10 @@ enum xp_link_effect {
 XP_MUST_CHECK int xp_link_call(struct xp_manager *manager, uint32_t epoch,
 			       const struct xp_datum *request, enum xp_link_effect effect,
 			       const struct timespec *deadline, const struct xp_datum **ret_reply);
+/** xp_link_hand_over() - Ask for a ring on a connection that serves, and hand it over. Return: 0; -ENOTSUP the
+ *  manager takes none, and the connection goes on by its socket; -errno: it is broken. */
+XP_MUST_CHECK int xp_link_hand_over(struct xp_conn *conn, size_t size, uint32_t polls,
+				    const struct timespec *deadline);
 /** xp_link_once() - A connection-level request on a connection of its own. */
 XP_MUST_CHECK int xp_link_once(struct xp_manager *manager, const struct xp_datum *request,
 			       const struct xp_datum **ret_reply);

@@ -124,16 +124,16 @@ int xp_gate_open(struct xp_gate *gate, const struct xp_server_options *options,
 		xp_gate_close(gate);
 		return rc;
 	}
-	gate->connections_max = options->connections;
-	if (!gate->connections_max) {
-		rlim_t descriptors = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+	rlim_t descriptors = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+	unsigned places =
+	    descriptors > 2 * DESCRIPTORS_OWN
+		? (unsigned)(descriptors < UINT32_MAX ? descriptors : UINT32_MAX) - DESCRIPTORS_OWN
+		: DESCRIPTORS_OWN;
 
-		gate->connections_max =
-		    descriptors > 2 * DESCRIPTORS_OWN
-			? (unsigned)(descriptors < UINT32_MAX ? descriptors : UINT32_MAX) -
-			      DESCRIPTORS_OWN
-			: DESCRIPTORS_OWN;
-	}
+	gate->connections_max = options->connections ? options->connections : places;
+	gate->rings_max = places / 4;
+	if (gate->connections_max < places && places - gate->connections_max > gate->rings_max)
+		gate->rings_max = places - gate->connections_max;
 	reserve_descriptor(gate);
 	return 0;
 }

@@ -20,7 +20,7 @@ struct xp_listener {
 	bool own; /* we made the socket file and unlink it */
 };
 
-#define XP_GATE_LOG_KINDS 8
+#define XP_GATE_LOG_KINDS 9
 
 /** struct xp_gate - All listening sockets of a server. */
 struct xp_gate {
@@ -31,6 +31,8 @@ struct xp_gate {
 	struct xp_stats *stats;
 	unsigned connections_max;
 	unsigned connections;
+	unsigned rings_max; /* see xp_gate_open() */
+	unsigned rings;
 	int reserve; /* a descriptor to accept with when there is none; -1: lost */
 	struct xp_gate_log {
 		int64_t since;
@@ -49,9 +51,16 @@ enum xp_gate_event {
 	XP_GATE_MEMORY,
 	XP_GATE_FRAME,
 	XP_GATE_ACCEPT,
+	XP_GATE_RING,
 };
 
-/** xp_gate_open() - Listen everywhere, or nowhere. Return: 0, -errno. */
+/**
+ * xp_gate_open() - Listen everywhere, or nowhere.
+ *
+ * A ring takes a descriptor for its bell. Rings get those that connections cannot need, and a quarter of all
+ * in any case: beyond that a client is served by its socket, so that rings keep nobody out.
+ * Return: 0, -errno.
+ */
 XP_MUST_CHECK int xp_gate_open(struct xp_gate *gate, const struct xp_server_options *options,
 			       struct xp_stats *stats);
 /** xp_gate_shut() - Stop listening: close, and unlink what is ours. */

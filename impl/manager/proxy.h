@@ -47,6 +47,13 @@ struct xp_proxy;
 
 #define XP_PATIENCE_NS (INT64_C(10) * 1000000000)
 
+/** enum xp_transport - How calls on objects travel. Of a plan with RING they go by the socket where the
+ *  manager takes no ring (CPython's, one on TCP, one that is told not to), and where they are too large. */
+enum xp_transport {
+	XP_TRANSPORT_SOCKET,
+	XP_TRANSPORT_RING, /* shared memory: rpc/duplex.h */
+};
+
 /**
  * struct xp_manager_plan - Which manager, and how long to wait for it.
  * @patience_ns:  See above; 0: XP_PATIENCE_NS.
@@ -54,7 +61,11 @@ struct xp_proxy;
  * @digests:      Of enum xp_auth_digest; 0: all, so that CPython up to 3.11 is accepted too.
  * @connections:  Of this process for calls on objects, at most; 0: one for each thread that calls.
  * @polls:        How often a call looks for its reply before it sleeps, adapting to whether that pays; 0:
- *                it sleeps at once. XP_CONN_POLLS suits a manager that spins on another CPU.
+ *                it sleeps at once. XP_CONN_POLLS suits a manager that spins on another CPU, XP_WAIT_POLLS_DEFAULT
+ *                one that does so on a ring, where XP_WAIT_POLLS_FOREVER never sleeps.
+ * @transport:    See above.
+ * @ring_size:    Bytes of shared memory per connection by ring, half for requests and half for replies;
+ *                0: XP_DUPLEX_SIZE_DEFAULT, 16 KiB. What does not fit goes by the socket.
  */
 struct xp_manager_plan {
 	const struct xp_address *address;
@@ -65,6 +76,8 @@ struct xp_manager_plan {
 	unsigned digests;
 	unsigned connections;
 	uint32_t polls;
+	enum xp_transport transport;
+	size_t ring_size;
 };
 
 /** xp_manager_connect() - Connect and shake hands once. The key is copied. Return: 0; -errno as above. */
@@ -92,6 +105,11 @@ const struct xp_address *xp_manager_address(const struct xp_manager *manager);
 const void *xp_manager_key(const struct xp_manager *manager, size_t *ret_size);
 /** xp_manager_pid() - The child that xp_manager_start() made; 0 otherwise. */
 pid_t xp_manager_pid(const struct xp_manager *manager);
+/** xp_manager_set_ring() - Calls go by ring on connections that are made from now on, as in a plan: for a
+ *  manager that xp_manager_start() has made, before it is used. */
+void xp_manager_set_ring(struct xp_manager *manager, size_t size, uint32_t polls);
+/** xp_manager_transport() - How the calling thread's calls on objects travel, once it has made one. */
+enum xp_transport xp_manager_transport(struct xp_manager *manager);
 /** xp_manager_is_python2() - Whether the last reply was in the dialect of Python 2. */
 bool xp_manager_is_python2(const struct xp_manager *manager);
 

@@ -40,9 +40,12 @@ enum xp_server_model { XP_SERVER_EVENT, XP_SERVER_THREAD };
  * @pending:      Connections in the handshake at a time; at the limit the oldest is given up.
  * @handshake_ns: How long a client may take until its first request.
  * @polls:        How often to look for the next request before sleeping, adapting to whether that pays;
- *                0: sleep at once. For clients on other CPUs that wait for little else; only `event`.
+ *                0: sleep at once. A look into a ring takes nanoseconds, one at a socket a system call. For clients on other CPUs that wait for little else; only `event`.
  * @any_user:     Do not ask for the user of a peer on AF_UNIX.
  * @allow_md5:    Also where the peer's user is not known: CPython up to 3.11 can do nothing better.
+ * @ring_max:     Bytes of the largest segment that a client may hand over for calls by ring
+ *                (session_ring.h); default: XP_DUPLEX_SIZE_MAX.
+ * @no_rings:     Take none.
  * @log:          One line without newline, rate-limited; may be NULL.
  */
 struct xp_server_options {
@@ -61,6 +64,8 @@ struct xp_server_options {
 	uint32_t polls;
 	bool any_user;
 	bool allow_md5;
+	size_t ring_max;
+	bool no_rings;
 	void (*log)(void *context, const char *line);
 	void *log_context;
 };

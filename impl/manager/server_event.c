@@ -3,13 +3,16 @@
  * server_event - one thread, one epoll, every blocking call a parked reply
  *
  * Notification is edge-triggered: a stream that is not being read (its call is parked, or its peer does
- * not take the reply) costs nothing, and a request costs recv, send and its share of one epoll_wait.
- * With options.polls the loop looks for the next request for a while before it sleeps: at the stream that
- * it served last, and now and then at all of them (hybrid wait, base/wait.h).
+ * not take the reply) costs nothing, and a request costs recv, send and its share of one epoll_wait. One that
+ * comes by ring costs no system call while there is work, and else the share of the epoll_wait and the
+ * wake-up of its client.
+ * With options.polls the loop looks for the next request for a while before it sleeps: into the rings, or at
+ * the stream that it served last, and now and then at all streams (hybrid wait, base/wait.h).
  * Invariants: (1) A connection is freed only between two rounds (the list of the dead), so that nothing in
  * the middle of a call loses its client. (2) Whatever makes a session handle frames again puts it into the
  * list of the ready.
  */
+#include "xpshare/manager/rings.h"
 #include "xpshare/manager/server_internal.h"
 #include "xpshare/manager/timer.h"
 
@@ -26,8 +29,12 @@
 #define LOOKS_MAX   16			 /* at one stream, before all of them have a look */
 #define FINISH_NS   (10 * XP_NS_PER_SEC) /* for a peer to take the last it is sent */
 
-/* What epoll hands back: the stop descriptor, a listener, or a connection. */
-enum source_kind { SOURCE_STOP, SOURCE_LISTENER, SOURCE_CONNECTION };
+/* Turns of the rings, with work and without, before the sockets are looked at again. */
+#define RING_TURNS 64u
+#define RING_LOOKS 64u
+
+/* What epoll hands back: the stop descriptor, a listener, a connection, or the bell of its ring. */
+enum source_kind { SOURCE_STOP, SOURCE_LISTENER, SOURCE_CONNECTION, SOURCE_BELL };
 
 struct source {
 	enum source_kind kind;
@@ -46,6 +53,8 @@ struct connection {
 	bool pending; /* in the list of those in the handshake */
 	struct loop *loop;
 	struct xp_session session;
+	struct source bell;
+	struct xp_ring_seat seat;
 	struct xp_timer timer;	 /* of a parked call, or of the last bytes */
 	struct connection *next; /* of the dead or the ready */
 	/* All connections of the loop; those in the handshake in the order of their arrival. */
@@ -68,6 +77,7 @@ struct loop {
 	struct connection *dead;
 	struct connection *ready;
 	struct xp_timers timers;
+	struct xp_rings rings;
 	bool accepting;	      /* a listener has somebody waiting */
 	int64_t paused_until; /* 0: listeners are watched */
 	int64_t now;
@@ -129,8 +139,23 @@ static int on_want_write(struct xp_session *session, bool on)
 	return watch(connection_of(session), EPOLL_CTL_MOD, on);
 }
 
+static int on_bell(struct xp_session *session, bool on)
+{
+	struct connection *connection = connection_of(session);
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = &connection->bell};
+
+	connection->bell.kind = SOURCE_BELL;
+	connection->seat.session = session;
+	if (!on)
+		xp_rings_remove(&connection->seat);
+	return epoll_ctl(connection->loop->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+			 session->ring->bell, &event) < 0
+		   ? -errno
+		   : 0;
+}
+
 static const struct xp_session_hooks hooks = {
-    .want_write = on_want_write, .ready = on_ready, .dead = on_dead};
+    .want_write = on_want_write, .ready = on_ready, .dead = on_dead, .bell = on_bell};
 
 /* ---- connections ------------------------------------------------------------------------------- */
 
@@ -176,6 +201,8 @@ static void connection_run(struct connection *connection)
 		leave_handshake(connection);
 	if (session->dead)
 		return;
+	if (session->ring && !session->ring_due)
+		xp_rings_add(&connection->loop->rings, &connection->seat);
 	if (session->parked)
 		arm(connection, session->client.waiter.deadline);
 	else if (session->finished)
@@ -196,6 +223,17 @@ static void connection_event(struct connection *connection, unsigned events)
 		xp_session_hang_up(session);
 	if (!session->dead)
 		connection_run(connection);
+}
+
+static void connection_ring(struct connection *connection)
+{
+	if (!connection->session.dead)
+		connection_run(connection);
+}
+
+static void run_seat(struct xp_ring_seat *seat)
+{
+	connection_run(connection_of(seat->session));
 }
 
 static void connection_free(struct connection *connection)
@@ -410,20 +448,57 @@ static bool served_again(struct loop *loop)
 	return dispatch->stats.calls != calls;
 }
 
+/* A server that looks before it sleeps keeps an eye on its rings. Return: whether one has a request. */
+static bool ring_comes(struct loop *loop)
+{
+	/* What experience says, without learning from it: look() does that. */
+	uint32_t polls = atomic_load_explicit(&loop->wait.polls, memory_order_relaxed);
+
+	for (uint32_t looks = 0; looks < polls && looks < RING_LOOKS; looks++) {
+		if (xp_rings_have(&loop->rings))
+			return true;
+		xp_cpu_relax();
+	}
+	return false;
+}
+
+/* Serve the rings until they are empty, or the rest of the loop deserves a look. Return: whether there was
+ * a request. */
+static bool serve_rings(struct loop *loop)
+{
+	unsigned turns = 0;
+
+	while (loop->rings.first && turns < RING_TURNS) {
+		if (xp_rings_serve(&loop->rings, run_seat) > 0)
+			turns++;
+		else if (!ring_comes(loop))
+			break;
+		/* What a request has set off elsewhere does not wait for the next ones. */
+		if (loop->ready || loop->dead || loop->server->dispatch.shutdown)
+			break;
+	}
+	return turns > 0;
+}
+
 /* Look for work as long as experience says that it pays. Return: whether there was some: *@ret_count events,
- * or, with none, a request of the last stream that has been served. */
+ * or, with none, a request by ring or of the last stream that has been served. */
 static bool look(struct loop *loop, struct epoll_event *events, int *ret_count)
 {
 	bool paid = false;
 
 	*ret_count = 0;
-	for (uint32_t left = xp_wait_polls(&loop->wait); left > 0 && !paid; left--) {
-		if (++loop->looks < LOOKS_MAX) {
-			paid = served_again(loop);
-		} else {
+	for (uint32_t left = xp_wait_polls(&loop->wait); left > 0 && !paid;) {
+		if (++loop->looks >= LOOKS_MAX) {
 			loop->looks = 0;
 			*ret_count = epoll_wait(loop->epoll, events, EVENTS_MAX, 0);
 			paid = *ret_count != 0;
+			left--;
+		} else if (loop->rings.first) {
+			paid = serve_rings(loop);
+			left -= left < RING_LOOKS ? left : RING_LOOKS;
+		} else {
+			paid = served_again(loop);
+			left--;
 		}
 	}
 	xp_wait_learn(&loop->wait, paid);
@@ -436,8 +511,12 @@ static int loop_round(struct loop *loop, bool *ret_stop)
 	int wait = patience(loop);
 	int count;
 
-	if (wait == 0 || !loop->wait.polls_max || !look(loop, events, &count))
+	if (wait == 0 || !loop->wait.polls_max || !look(loop, events, &count)) {
+		/* Whatever has come by ring meanwhile keeps it awake; what comes later rings. */
+		if (wait != 0 && !xp_rings_leave(&loop->rings))
+			wait = 0;
 		count = epoll_wait(loop->epoll, events, EVENTS_MAX, wait);
+	}
 
 	if (count < 0 && errno != EINTR)
 		return -errno;
@@ -458,6 +537,11 @@ static int loop_round(struct loop *loop, bool *ret_stop)
 		case SOURCE_CONNECTION:
 			connection_event((struct connection *)(void *)source, events[i].events);
 			break;
+		case SOURCE_BELL:
+			connection_ring(
+			    (struct connection *)(void *)((char *)source -
+							  offsetof(struct connection, bell)));
+			break;
 		}
 	}
 	if (has_deadlines(loop))
@@ -467,6 +551,7 @@ static int loop_round(struct loop *loop, bool *ret_stop)
 	/* Last, so that those who leave make place for those who come. */
 	if (loop->accepting)
 		accept_waiting(loop);
+	(void)serve_rings(loop);
 	if (loop->server->dispatch.shutdown)
 		*ret_stop = true;
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "xpshare/manager/session.h"
+#include "xpshare/manager/session_ring.h"
 
 #include "xpshare/rpc/frame.h"
 
@@ -37,7 +37,9 @@ static int session_send(struct xp_client *client, struct iovec *parts, int count
 
 	if (session->dead)
 		return -EPIPE;
-	rc = xp_stream_send(&session->stream, parts, count);
+	rc = session->by_ring ? xp_session_ring_send(session, parts, count) : -EMSGSIZE;
+	if (rc == -EMSGSIZE)
+		rc = xp_stream_send(&session->stream, parts, count);
 	if (rc == -ENOMEM)
 		xp_gate_log(session->gate, XP_GATE_MEMORY,
 			    "closed a connection: its reply exceeds the memory that is left");
@@ -61,7 +63,13 @@ static bool session_alive(struct xp_client *client)
 	return !session->dead && xp_stream_is_open(&session->stream);
 }
 
-static const struct xp_client_ops session_ops = {.send = session_send, .alive = session_alive};
+static int session_ring(struct xp_client *client, uint64_t size, const char **ret_why)
+{
+	return xp_session_ring_offer(session_of(client), size, ret_why);
+}
+
+static const struct xp_client_ops session_ops = {
+    .send = session_send, .alive = session_alive, .ring = session_ring};
 
 void xp_session_flush(struct xp_session *session)
 {
@@ -84,12 +92,6 @@ void xp_session_flush(struct xp_session *session)
 }
 
 /* ---- reading ----------------------------------------------------------------------------------- */
-
-static bool may_handle(const struct xp_session *session)
-{
-	return !session->dead && !session->finished && !session->parked &&
-	       xp_stream_unsent(&session->stream) == 0;
-}
 
 static void finish(struct xp_session *session)
 {
@@ -130,7 +132,9 @@ static void handle_data(struct xp_session *session, char *data, size_t size)
 {
 	size_t expected = 0;
 
-	for (int frames = 0; size > 0 && may_handle(session); frames++) {
+	session->by_ring = false;
+	for (int frames = 0; size > 0 && xp_session_may_handle(session) && !session->ring_due;
+	     frames++) {
 		size_t header;
 		size_t payload;
 		int rc = xp_frame_parse(data, size, xp_client_limit(&session->client), &header,
@@ -159,17 +163,46 @@ static void handle_data(struct xp_session *session, char *data, size_t size)
 	}
 }
 
+/* Handle the requests in its ring. */
+static void handle_ring(struct xp_session *session, char *scratch)
+{
+	for (int frames = 0; xp_session_may_handle(session); frames++) {
+		size_t size;
+
+		if (frames == FRAMES_IN_TURN) {
+			session->hooks->ready(session);
+			return;
+		}
+		if (xp_session_ring_take(session, scratch, &size) < 0)
+			return;
+		session->by_ring = true;
+		if (size > xp_client_limit(&session->client))
+			refuse_frame(session, -EMSGSIZE, size);
+		else
+			handle_frame(session, scratch, size);
+	}
+}
+
 void xp_session_run(struct xp_session *session, char *scratch)
 {
 	size_t size;
 	char *data;
 
-	if (!may_handle(session))
+	if (!xp_session_may_handle(session))
 		return;
+	if (session->ring_due) {
+		if (session->readable)
+			xp_session_ring_accept(session);
+		if (session->ring_due || !xp_session_may_handle(session))
+			return;
+	}
+	if (session->ring)
+		handle_ring(session, scratch);
 	data = xp_stream_pending(&session->stream, &size);
-	if (size > 0)
+	if (size > 0 && !session->dead)
 		handle_data(session, data, size);
-	for (int round = 0; session->readable && may_handle(session); round++) {
+	for (int round = 0;
+	     session->readable && xp_session_may_handle(session) && !session->ring_due; round++) {
 		bool drained = false;
 
 		if (round == ROUNDS_MAX) {
@@ -212,6 +245,7 @@ void xp_session_start(struct xp_session *session, struct xp_gate *gate,
 {
 	session->hooks = hooks;
 	session->gate = gate;
+	session->local = listener->address.storage.ss_family == AF_UNIX;
 	xp_stream_init(&session->stream, fd, listener->tcp, &dispatch->memory,
 		       dispatch->limits.memory);
 	if (xp_client_start(&session->client, dispatch, &session_ops, listener->datum,
@@ -223,6 +257,7 @@ void xp_session_end(struct xp_session *session)
 {
 	session->dead = true;
 	xp_client_end(&session->client);
+	xp_session_ring_end(session);
 	xp_stream_close(&session->stream);
 	xp_gate_left(session->gate);
 }

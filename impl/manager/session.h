@@ -15,6 +15,7 @@
 
 #include "xpshare/manager/listener.h"
 #include "xpshare/manager/stream.h"
+#include "xpshare/rpc/duplex.h"
 
 struct xp_session;
 
@@ -24,11 +25,14 @@ struct xp_session;
  * @want_write: Bytes are left to send, or no longer. Return: 0, -errno.
  * @ready:      It may have frames to handle: call xp_session_run() soon.
  * @dead:       End it soon.
+ * @bell:       Watch the bell of its ring, session->ring->bell, by edges, or no longer; NULL where the
+ *              server takes no rings. Return: 0, -errno.
  */
 struct xp_session_hooks {
 	int (*want_write)(struct xp_session *session, bool on);
 	void (*ready)(struct xp_session *session);
 	void (*dead)(struct xp_session *session);
+	int (*bell)(struct xp_session *session, bool on);
 };
 
 /** struct xp_session - Zeroed by the server; private except what a comment gives to it. */
@@ -43,6 +47,10 @@ struct xp_session {
 	bool finished; /* close once everything is sent */
 	bool dead;
 	bool wants_write;
+	bool local;    /* on AF_UNIX */
+	bool ring_due; /* its segment is the next thing to come */
+	bool by_ring;  /* the request in hand came by ring */
+	struct xp_duplex *ring;
 };
 
 /** xp_session_start() - Take @fd over and send the challenge. Nothing fails: it may be dead. */
@@ -60,6 +68,13 @@ void xp_session_hang_up(struct xp_session *session);
 void xp_session_kill(struct xp_session *session);
 /** xp_session_end() - Take back what it had parked and owned, close, free its buffers. */
 void xp_session_end(struct xp_session *session);
+
+/** xp_session_may_handle() - Whether it could handle a request now. */
+static inline bool xp_session_may_handle(const struct xp_session *session)
+{
+	return !session->dead && !session->finished && !session->parked &&
+	       xp_stream_unsent(&session->stream) == 0;
+}
 
 /** xp_session_is_new() - Whether it has not made its first request yet. */
 static inline bool xp_session_is_new(const struct xp_session *session)
