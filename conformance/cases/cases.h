@@ -29,6 +29,7 @@
 	X(manager_full)     \
 	X(manager_client)   \
 	X(manager_register) \
+	X(manager_ring)     \
 	X(container)
 
 #define X(file) extern const struct xc_case xc_cases_##file[];

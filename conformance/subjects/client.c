@@ -39,7 +39,9 @@ static int run_client(void *arg)
 	}
 	if (xp_address_parse(launch->text, &address) < 0)
 		return 126;
-	return xc_client_speak(&address, launch->in, launch->out);
+	return xc_client_speak(&address,
+			       launch->subject->ring ? XP_TRANSPORT_RING : XP_TRANSPORT_SOCKET,
+			       launch->in, launch->out);
 }
 
 enum xc_verdict xc_client_start(struct xc_case_context *cc, const char *text,

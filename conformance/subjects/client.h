@@ -14,6 +14,7 @@
 #define CONFORMANCE_SUBJECTS_CLIENT_H
 
 #include "conformance/subjects/subject.h"
+#include "xpshare/manager/proxy.h"
 
 #define XC_LINE_MAX 512
 
@@ -40,6 +41,6 @@ enum xc_verdict xc_client_do(struct xc_case_context *cc, struct xc_client *clien
 			     const char *expected);
 
 /** xc_client_speak() - The verbs, on @in and @out, with our own proxies: the body of our client. */
-int xc_client_speak(const struct xp_address *address, int in, int out);
+int xc_client_speak(const struct xp_address *address, enum xp_transport transport, int in, int out);
 
 #endif

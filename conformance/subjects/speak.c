@@ -16,6 +16,7 @@
 
 struct speaker {
 	const struct xp_address *address;
+	enum xp_transport transport;
 	struct xp_manager *manager;
 	struct xp_proxy *proxy;
 	char answer[XC_LINE_MAX];
@@ -63,7 +64,8 @@ static int do_connect(struct speaker *speaker)
 	struct xp_manager_plan plan = {.address = speaker->address,
 				       .key = XC_KEY,
 				       .key_size = strlen(XC_KEY),
-				       .patience_ns = PATIENCE_NS};
+				       .patience_ns = PATIENCE_NS,
+				       .transport = speaker->transport};
 
 	return xp_manager_connect(&plan, &speaker->manager);
 }
@@ -193,9 +195,9 @@ static void obey(struct speaker *speaker, char **words, size_t count)
 		say_error(speaker, rc, &error);
 }
 
-int xc_client_speak(const struct xp_address *address, int in, int out)
+int xc_client_speak(const struct xp_address *address, enum xp_transport transport, int in, int out)
 {
-	struct speaker speaker = {.address = address};
+	struct speaker speaker = {.address = address, .transport = transport};
 	FILE *lines = fdopen(in, "r");
 	char line[XC_LINE_MAX];
 

@@ -77,10 +77,11 @@ size_t xc_subject_all(struct xc_subject *subjects, size_t room)
 	const char *list = getenv("XP_PYTHONS");
 	size_t count = 0;
 
-	if (room < 2)
+	if (room < 3)
 		return 0;
 	subjects[count++] = (struct xc_subject){.name = "manager/event_unix"};
 	subjects[count++] = (struct xc_subject){.name = "manager/event_tcp", .tcp = true};
+	subjects[count++] = (struct xc_subject){.name = "manager/event_ring", .ring = true};
 	if (!list)
 		return add_python(subjects, count, room, "python3");
 	char *words = strdup(list), *rest = words;
@@ -177,7 +178,7 @@ enum xc_verdict xc_server_start(struct xc_case_context *cc, const struct xc_serv
 	static const struct xc_server_plan defaults;
 	struct timespec by = xc_patience();
 	struct launch launch = {.subject = cc->iut->subject, .plan = plan ? plan : &defaults};
-	struct xc_server server = {0};
+	struct xc_server server = {.ring = launch.subject->ring};
 	int pipe_fd[2], rc;
 	char number[32];
 

@@ -26,12 +26,14 @@
 		"\"\n.byte 0\n.popsection\n");                                             \
 	extern const char symbol[]
 
-/** struct xc_subject - @python: path of an interpreter, or NULL: our own. */
+/** struct xc_subject - @python: path of an interpreter, or NULL: our own. @ring: its clients hand a ring
+ *  over as soon as they may (manager/session_ring.h). */
 struct xc_subject {
 	char name[64];
 	char version[32];
 	char python[256];
 	bool tcp;
+	bool ring;
 	const char *script;
 };
 
@@ -43,11 +45,13 @@ size_t xc_subject_all(struct xc_subject *subjects, size_t room);
 /**
  * struct xc_server - A server process that runs.
  * @text: Its address in the form of rpc/conn.h.
+ * @ring: Of its subject.
  */
 struct xc_server {
 	struct xp_child child;
 	char text[XC_ADDRESS_MAX];
 	struct xp_address address;
+	bool ring;
 };
 
 /** struct xc_server_plan - Zero is the default. @text: where to listen; @descriptors: RLIMIT_NOFILE;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "conformance/subjects/wire.h"
 
+#include "xpshare/manager/link.h"
+
 #include <string.h>
 
 int xc_wire_connect(struct xc_wire *wire, const struct xc_server *server,
@@ -42,6 +44,11 @@ int xc_wire_open(struct xc_wire *wire, const struct xc_server *server,
 		rc = xc_wire_recv(wire, deadline, &reply);
 	if (rc == 0 && strcmp(reply.kind, "#RETURN") != 0)
 		rc = -EPROTO;
+	if (rc == 0 && server->ring) {
+		rc = xp_link_hand_over(&wire->conn, XP_DUPLEX_SIZE_DEFAULT, 0, deadline);
+		if (rc == -ENOTSUP)
+			rc = 0;
+	}
 	if (rc < 0)
 		xc_wire_close(wire);
 	return rc;

@@ -30,7 +30,8 @@ struct xc_reply {
 	char text[512];
 };
 
-/** xc_wire_open() - Connect, authenticate, accept_connection. 0 or -errno. */
+/** xc_wire_open() - Connect, authenticate, accept_connection, and hand a ring over where the subject has
+ *  one and the server has a place for it. 0 or -errno. */
 XP_MUST_CHECK int xc_wire_open(struct xc_wire *wire, const struct xc_server *server,
 			       const struct timespec *deadline);
 /** xc_wire_shake() - Connect and authenticate only. */
