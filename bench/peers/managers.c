@@ -6,6 +6,7 @@
 #include "bench/peers/python.h"
 #include "bench/peers/service.h"
 
+#include "xpshare/base/wait.h"
 #include "xpshare/manager/proxy.h"
 
 #include <stdio.h>
@@ -32,19 +33,26 @@ static int make_dict(struct managed *managed)
 	return xp_proxy_call(managed->dict, "__setitem__", 2, args, NULL, NULL, NULL);
 }
 
-static int start_ours(struct xb_served *served, enum xp_server_model model)
+static int start_with(struct xb_served *served, const struct xp_server_options *options)
 {
-	struct xp_server_options options = {.model = model};
 	struct managed *managed = calloc(1, sizeof(*managed));
 
 	if (!managed)
 		return -ENOMEM;
 	served->own = managed;
-	int rc = xp_manager_start(&options, &managed->manager);
+	int rc = xp_manager_start(options, &managed->manager);
 	if (rc < 0)
 		return rc;
 	served->pid = xp_manager_pid(managed->manager);
-	return make_dict(managed);
+	return 0;
+}
+
+static int start_ours(struct xb_served *served, enum xp_server_model model)
+{
+	struct xp_server_options options = {.model = model};
+	int rc = start_with(served, &options);
+
+	return rc < 0 ? rc : make_dict(served->own);
 }
 
 static int start_event(struct xb_served *served)
@@ -55,6 +63,34 @@ static int start_event(struct xb_served *served)
 static int start_thread(struct xb_served *served)
 {
 	return start_ours(served, XP_SERVER_THREAD);
+}
+
+/* Ours, called by ring: looking @polls times in the client, @server_polls in the server. */
+static int start_ring(struct xb_served *served, uint32_t polls, uint32_t server_polls)
+{
+	struct xp_server_options options = {.polls = server_polls};
+	int rc = start_with(served, &options);
+
+	if (rc < 0)
+		return rc;
+	struct managed *managed = served->own;
+	xp_manager_set_ring(managed->manager, 0, polls);
+	return make_dict(managed);
+}
+
+static int start_ring_park(struct xb_served *served)
+{
+	return start_ring(served, 0, 0);
+}
+
+static int start_ring_hybrid(struct xb_served *served)
+{
+	return start_ring(served, XP_WAIT_POLLS_DEFAULT, XP_WAIT_POLLS_DEFAULT);
+}
+
+static int start_ring_spin(struct xb_served *served)
+{
+	return start_ring(served, XP_WAIT_POLLS_FOREVER, 1u << 20);
 }
 
 static void stop(struct xb_served *served)
@@ -85,6 +121,19 @@ static int get(void *client)
 	const struct xp_datum *value;
 
 	return xp_proxy_call(dict, "__getitem__", 1, args, NULL, &value, NULL);
+}
+
+/* What falls back to the socket is no figure of the ring. */
+static int connect_ring(struct xb_served *served, void **ret_client)
+{
+	struct managed *managed = served->own;
+	int rc = connect_client(served, ret_client);
+
+	if (rc == 0)
+		rc = get(*ret_client);
+	if (rc == 0 && xp_manager_transport(managed->manager) != XP_TRANSPORT_RING)
+		rc = -ENOTSUP;
+	return rc;
 }
 
 static int set(void *client)
@@ -191,6 +240,24 @@ const struct xb_service xb_service_event = {
     .link = link_client,
     .unlink = unlink_client,
 };
+
+#define RING(symbol, text, start_)         \
+	const struct xb_service symbol = { \
+	    .name = "manager/event",       \
+	    .transport = "ring",           \
+	    .wait = text,                  \
+	    .role = XB_ROLE_SUBJECT,       \
+	    .start = start_,               \
+	    .stop = stop,                  \
+	    .connect = connect_ring,       \
+	    .get = get,                    \
+	    .set = set,                    \
+	    .disconnect = disconnect,      \
+	}
+
+RING(xb_service_ring_park, "park", start_ring_park);
+RING(xb_service_ring_hybrid, "hybrid", start_ring_hybrid);
+RING(xb_service_ring_spin, "spin", start_ring_spin);
 
 const struct xb_service xb_service_thread = {
     .name = "manager/thread",

@@ -30,6 +30,8 @@ struct xb_served {
 /**
  * struct xb_service - One service.
  * @server:  The parameter "server" of its name, or NULL.
+ * @transport: How calls travel, where it is not "unix".
+ * @wait:    The parameter "wait" of its name, or NULL.
  * @absent:  Why it cannot be had here, or NULL; asked once, before any case is made.
  * @start:   0; -ENOTSUP; -errno. In the leader.
  * @connect: In a member: a connection of its own, to *@ret_client.
@@ -39,6 +41,8 @@ struct xb_served {
 struct xb_service {
 	const char *name;
 	const char *server;
+	const char *transport;
+	const char *wait;
 	enum xb_role role;
 	const char *(*absent)(void);
 	int (*start)(struct xb_served *served);

@@ -46,12 +46,22 @@ static void add(const struct xb_workload *workload, struct xb_matrix *matrix,
 	c.detail = &calls[i];
 	c.param[XB_CLIENTS] = xb_number(clients);
 	c.param[XB_METHOD] = xb_text(methods[method]);
-	c.param[XB_TRANSPORT] = xb_text("unix");
-	if (service->role != XB_ROLE_FLOOR) {
+	c.param[XB_TRANSPORT] = xb_text(service->transport ? service->transport : "unix");
+	xb_case_wait(&c, service->wait);
+	if (service->transport && clients == 1) {
+		/* One client by ring: what two processes can do with memory alone. */
+		xb_case_floor(&c,
+			      where->class != XB_SAME_PU && xb_case_strategy(&c) != XP_STRATEGY_PARK
+				  ? "floor/cache_line_two"
+				  : "floor/futex",
+			      0);
+	} else if (service->role != XB_ROLE_FLOOR) {
 		/* The echo with the same clients at the same place, whatever the method. */
 		struct xb_case echo = c;
 		echo.impl_name = xb_service_at(0)->name;
 		echo.param[XB_METHOD] = xb_text(methods[GET]);
+		echo.param[XB_TRANSPORT] = xb_text("unix");
+		echo.param[XB_WAIT] = (struct xb_value){0};
 		if (xb_case_name(&echo) == 0)
 			memcpy(c.floor, echo.name, sizeof(c.floor));
 	}
@@ -63,7 +73,12 @@ static void cases_of(const struct xb_workload *workload, struct xb_matrix *matri
 {
 	struct xb_placement plan;
 
-	xb_each_pair(matrix, pair) add(workload, matrix, service, pair, 1, method);
+	xb_each_pair(matrix, pair)
+	{
+		/* On one PU polling for ever measures the scheduler. */
+		if (pair->class != XB_SAME_PU || !service->wait || strcmp(service->wait, "spin"))
+			add(workload, matrix, service, pair, 1, method);
+	}
 	for (size_t i = 0; i < sizeof(many) / sizeof(*many); i++)
 		if (xb_topology_plan(matrix->topology, many[i], XB_COMPACT, &plan) == 0)
 			add(workload, matrix, service, &plan, many[i], method);

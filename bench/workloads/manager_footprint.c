@@ -21,7 +21,7 @@ static void cases(const struct xb_workload *workload, struct xb_matrix *matrix)
 
 	for (size_t i = 0; xb_service_at(i); i++) {
 		const struct xb_service *service = xb_service_at(i);
-		if (service->absent && service->absent())
+		if (!service->link || (service->absent && service->absent()))
 			continue;
 		struct xb_case c = xb_case_other(
 		    workload, service->role, service->role == XB_ROLE_FLOOR ? "floor" : "manager",
