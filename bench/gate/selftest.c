@@ -46,6 +46,8 @@ int xg_trial_add(struct xg_trial *trial, const struct xg_run *run)
 		if (!tally)
 			return -ENOMEM;
 		tally->verdicts[tested->verdict]++;
+		if (tested->verdict == XG_ERROR && !tally->failure[0])
+			snprintf(tally->failure, sizeof(tally->failure), "%s", tested->reason);
 		if (trial->inject <= 0 || tested->estimate.pairs == 0)
 			continue;
 		int rc = add_slope(tally, tested->estimate.median / log1p(trial->inject));
@@ -205,6 +207,11 @@ void xg_trial_text(struct xg_trial *trial, FILE *file)
 		fputc('\n', file);
 	}
 	fputc('\n', file);
+	for (size_t i = 0; i < trial->tally_count; i++) {
+		if (trial->tallies[i].failure[0])
+			fprintf(file, "* %s: %s\n", trial->tallies[i].name,
+				trial->tallies[i].failure);
+	}
 }
 
 static json_t *tally_json(struct xg_tally *tally, bool injected)
@@ -217,6 +224,8 @@ static json_t *tally_json(struct xg_tally *tally, bool injected)
 		json_object_set_new(verdicts, xg_verdict_word((enum xg_verdict)v),
 				    json_integer((json_int_t)tally->verdicts[v]));
 	json_object_set_new(object, "verdicts", verdicts);
+	if (tally->failure[0])
+		json_object_set_new(object, "failure", json_string(tally->failure));
 	for (size_t i = 0; i < tally->slope_count; i++)
 		json_array_append_new(slopes, json_real(tally->slopes[i]));
 	if (injected) {
