@@ -185,27 +185,35 @@ static int start_arms(struct bench *bench, const struct xg_case *tested, struct 
 	return 0;
 }
 
-/* The untimed handshake, and then the slice. */
-static int run_slice(struct bench *bench, struct launch *launch, enum side side, double *ret_ns)
+/* The untimed handshake before a slice. */
+static int shake_hands(struct bench *bench, struct launch *launch, enum side side)
 {
-	uint64_t handshake = launch->iterations[side] / 16;
-	int64_t timeout_ns = bench->plan->timeout_ns;
+	uint64_t iterations = launch->iterations[side] / 16;
 	double unused;
 
-	int rc = xg_arm_run(&launch->arms[side], handshake ? handshake : 1, timeout_ns, &unused);
-	return rc < 0
-		   ? rc
-		   : xg_arm_run(&launch->arms[side], launch->iterations[side], timeout_ns, ret_ns);
+	return xg_arm_run(&launch->arms[side], iterations ? iterations : 1, bench->plan->timeout_ns,
+			  &unused);
 }
 
-/* A slice during which the other arm is watched: it must sleep. */
+static int run_slice(struct bench *bench, struct launch *launch, enum side side, double *ret_ns)
+{
+	return xg_arm_run(&launch->arms[side], launch->iterations[side], bench->plan->timeout_ns,
+			  ret_ns);
+}
+
+/* A slice during which the other arm is watched: it must sleep. The watch begins after the handshake:
+ * the kernel books what a process used when it leaves the CPU, and the other arm may just have told
+ * its result and be about to. */
 static int run_watched(struct bench *bench, struct launch *launch, enum side side, double *ret_ns)
 {
 	enum side idle = (enum side) !side;
+
+	int rc = shake_hands(bench, launch, side);
+	if (rc < 0)
+		return rc;
 	int64_t used_ns = xg_arm_cpu_ns(launch->members[idle], launch->member_count[idle]);
 	int64_t began_ns = xp_clock_ns();
-
-	int rc = run_slice(bench, launch, side, ret_ns);
+	rc = run_slice(bench, launch, side, ret_ns);
 	launch->idle_ns[idle] += xp_clock_ns() - began_ns;
 	launch->idle_slices[idle]++;
 	launch->used_ns[idle] +=
@@ -263,7 +271,9 @@ static int warm_up(struct bench *bench, struct launch *launch, enum side *ret_fa
 
 	for (int i = 0; i < SIDES; i++) {
 		*ret_failed = (enum side)i;
-		int rc = run_slice(bench, launch, (enum side)i, &ns[i]);
+		int rc = shake_hands(bench, launch, (enum side)i);
+		if (rc == 0)
+			rc = run_slice(bench, launch, (enum side)i, &ns[i]);
 		if (rc < 0)
 			return rc;
 		launch->member_count[i] = xg_arm_members(&launch->arms[i], launch->members[i]);
