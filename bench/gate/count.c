@@ -585,35 +585,49 @@ static int count_both(struct xg_case *tested, const struct xg_plan *plan)
 	return rc;
 }
 
+static void no_time(struct xg_case *tested)
+{
+	tested->cost_count = 1;
+	tested->costs[0] = (struct xg_cost){
+	    .name = kind_words[0], .state = XG_COST_NOT_COUNTED, .detail = "no time"};
+}
+
+/* Whether instructions are counted too: under callgrind, which takes as long as all the rest. */
+static bool is_slow(const struct xg_case *tested, const struct xg_plan *plan)
+{
+	return xg_build_find(plan->baseline, tested->name)->members == 1;
+}
+
 int xg_count_run(struct xg_run *run, const struct xg_plan *plan, int64_t deadline_ns)
 {
 	int64_t began_ns = xp_clock_ns();
+	unsigned done = 0;
 
-	for (size_t i = 0; i < run->case_count; i++) {
-		struct xg_case *tested = &run->cases[i];
-		if (tested->control || tested->missing[0])
-			continue;
-		if (xg_stop_requested())
-			return -ECANCELED;
-		if (xp_clock_ns() > deadline_ns) {
-			tested->cost_count = 1;
-			tested->costs[0] = (struct xg_cost){.name = kind_words[0],
-							    .state = XG_COST_NOT_COUNTED,
-							    .detail = "no time"};
-			continue;
+	for (int slow = 0; slow <= 1; slow++) {
+		for (size_t i = 0; i < run->case_count; i++) {
+			struct xg_case *tested = &run->cases[i];
+			if (tested->control || tested->missing[0] ||
+			    is_slow(tested, plan) != (slow == 1))
+				continue;
+			if (xg_stop_requested())
+				return -ECANCELED;
+			if (xp_clock_ns() > deadline_ns) {
+				no_time(tested);
+				continue;
+			}
+			struct xg_progress progress = {
+			    .doing = "count",
+			    .case_name = tested->name,
+			    .launches_done = done++,
+			    .launches_planned = (unsigned)run->case_count,
+			    .elapsed_s = (double)(xp_clock_ns() - began_ns) / 1e9,
+			    .budget_s = plan->budget_s};
+			if (plan->progress)
+				plan->progress(plan->context, &progress);
+			int rc = count_both(tested, plan);
+			if (rc < 0)
+				return rc;
 		}
-		struct xg_progress progress = {.doing = "count",
-					       .case_name = tested->name,
-					       .launches_done = (unsigned)i,
-					       .launches_planned = (unsigned)run->case_count,
-					       .elapsed_s =
-						   (double)(xp_clock_ns() - began_ns) / 1e9,
-					       .budget_s = plan->budget_s};
-		if (plan->progress)
-			plan->progress(plan->context, &progress);
-		int rc = count_both(tested, plan);
-		if (rc < 0)
-			return rc;
 	}
 	return 0;
 }
