@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,9 +61,28 @@ static int count_threads(void)
 	return count;
 }
 
+#ifdef XP_THREAD_SANITIZER
+static void *return_at_once(void *argument)
+{
+	return argument;
+}
+
+/* The sanitizer starts a thread of its own with the first one of the program. */
+static void start_sanitizer_thread(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, return_at_once, NULL) == 0)
+		pthread_join(thread, NULL);
+}
+#endif
+
 void xc_stock_take(struct xc_stock *ret_stock)
 {
 	*ret_stock = (struct xc_stock){0};
+#ifdef XP_THREAD_SANITIZER
+	start_sanitizer_thread();
+#endif
 	DIR *folder = opendir("/proc/self/fd");
 	if (folder) {
 		for (struct dirent *entry; (entry = readdir(folder));) {

@@ -3,6 +3,10 @@
 
 #include "xpshare/sync/ref.h"
 
+#ifdef XP_THREAD_SANITIZER
+#include <sanitizer/tsan_interface.h>
+#endif
+
 int xp_mutex_init(pthread_mutex_t *mutex)
 {
 	pthread_mutexattr_t how;
@@ -28,10 +32,26 @@ static int answer(pthread_mutex_t *mutex, int rc)
 	return -rc;
 }
 
+#ifdef XP_THREAD_SANITIZER
+/* The sanitizer knows every way to lock a mutex but this one. */
+static int lock_until(pthread_mutex_t *mutex, const struct timespec *deadline)
+{
+	__tsan_mutex_pre_lock(mutex, __tsan_mutex_try_lock);
+	int rc = pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, deadline);
+	unsigned failed = rc != 0 && rc != EOWNERDEAD ? __tsan_mutex_try_lock_failed : 0;
+	__tsan_mutex_post_lock(mutex, __tsan_mutex_try_lock | failed, 0);
+	return rc;
+}
+#else
+static int lock_until(pthread_mutex_t *mutex, const struct timespec *deadline)
+{
+	return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, deadline);
+}
+#endif
+
 int xp_mutex_acquire_until(pthread_mutex_t *mutex, const struct timespec *deadline)
 {
-	return answer(mutex, deadline ? pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, deadline)
-				      : pthread_mutex_lock(mutex));
+	return answer(mutex, deadline ? lock_until(mutex, deadline) : pthread_mutex_lock(mutex));
 }
 
 static int op_acquire_until(void *self, const struct timespec *deadline)

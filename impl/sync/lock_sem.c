@@ -3,13 +3,21 @@
 
 #include "xpshare/sync/ref.h"
 
+#ifdef XP_THREAD_SANITIZER
+#include <sanitizer/tsan_interface.h>
+#endif
+
 int xp_sem_wait_until(sem_t *semaphore, const struct timespec *deadline)
 {
 	for (;;) {
 		int rc = deadline ? sem_clockwait(semaphore, CLOCK_MONOTONIC, deadline)
 				  : sem_wait(semaphore);
-		if (rc == 0)
+		if (rc == 0) {
+#ifdef XP_THREAD_SANITIZER
+			__tsan_acquire(semaphore); /* it does not know sem_clockwait() */
+#endif
 			return 0;
+		}
 		if (errno != EINTR)
 			return -errno;
 	}

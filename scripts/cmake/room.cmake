@@ -98,7 +98,7 @@ endfunction()
 # those of the rooms that it uses, so that a test of a low room does not wait for the high ones; above
 # impl/ with the whole library.
 function(xp_unit_test room file)
-  if(NOT BUILD_TESTING OR CMAKE_CROSSCOMPILING)
+  if(NOT XP_UNIT_TESTS)
     return()
   endif()
   get_filename_component(noun ${file} NAME_WE)
