@@ -28,6 +28,7 @@
 	X(FORM, "form")           \
 	X(MEMBERS, "members")     \
 	X(METHOD, "method")       \
+	X(RATE, "rate")           \
 	X(READERS, "readers")     \
 	X(SERVER, "server")       \
 	X(SIZE, "size")           \

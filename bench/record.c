@@ -215,6 +215,10 @@ json_t *xb_record_of(const struct xb_entry *entry, const struct xb_entry *floor,
 	/* By the value, not by the clock: the two must not tell different stories. */
 	if (w->metric == XB_METRIC_ITEMS && sums.bytes > 0 && sums.ops > 0)
 		set_real(r, "bytes_per_s", round(ci.median * sums.bytes / sums.ops));
+	if (w->metric == XB_METRIC_RESPONSE && sums.ns > 0) {
+		set_real(r, "rate_wanted", (double)xb_case_number(c, XB_RATE, 0));
+		set_real(r, "rate_achieved", round(sums.ops / (sums.ns / 1e9)));
+	}
 	json_t *limit = floor ? floor_of(entry, floor) : NULL;
 	if (limit)
 		json_object_set_new(r, "floor", limit);

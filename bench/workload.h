@@ -41,6 +41,7 @@
 #define XB_METRIC_MAP(X)                   \
 	X(RTT, "rtt", "ns")                \
 	X(OP, "op", "ns")                  \
+	X(RESPONSE, "response", "ns")      \
 	X(ITEMS, "throughput", "items/s")  \
 	X(BYTES, "throughput", "bytes/s")  \
 	X(RECOVERY, "recovery", "ns")      \

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""figures - the five figures: what each shows of a run, its title, its words and its table."""
+"""figures - the six figures: what each shows of a run, its title, its words and its table."""
 import collections
 import math
 import os
@@ -238,6 +238,54 @@ def throughput_size(run, folder):
                   note, (head, rows), None)
 
 
+def response_rate(run, folder):
+    name, heading = "response_rate", "Response time at a given rate"
+    main = choice.main_class(run.records)
+    chosen = [r for r in run.usable() if r["metric"] == "response" and r["value"] > 0
+              and isinstance(r["params"].get("rate"), (int, float)) and "rate_achieved" in r]
+    chosen = choice.at_one_placement(chosen, main)
+    labels = choice.labels(chosen, main, ("rate",))
+    series = [rows for rows in choice.series_by(chosen, "rate").values() if len(rows) > 1]
+    if not series:
+        return nothing(run, folder, name, heading,
+                       "bench.json has no open-loop record at two or more rates")
+    series.sort(key=lambda rows: rows[-1]["value"])
+    left_out = len(series) - SERIES_MAX
+    series = series[:SERIES_MAX]
+    shown = [r for rows in series for r in rows]
+
+    def late(r):  # less than 95 % of what was wanted
+        return r["rate_achieved"] < 0.95 * r["params"]["rate"]
+
+    data = [(labels[rows[0]["name"]],
+             [(r["params"]["rate"], r["value"], *r["ci"], r.get("p99"),
+               r["value"] if late(r) else None) for r in rows]) for rows in series]
+    best = series[0][-1]
+    title = (f"{labels[best['name']]} at {words.rate(best['params']['rate'], 'items/s')}: half within "
+             f"{words.duration(best['value'])}")
+    if "p99" in best:
+        title += f", 99 % within {words.duration(best['p99'])}"
+    note = f"{at(main)}; from the intended moment; {sample_note(shown)}; whiskers: confidence interval"
+    if left_out > 0:
+        note += f"; {left_out} more series in the full table"
+    rates = [r["params"]["rate"] for r in shown]
+    times = [t for r in shown for t in (r["value"], *r["ci"], r.get("p99", r["value"])) if t > 0]
+    gnuplot.draw("response_rate", folder, name, (1000, 500),
+                 {"title": title, "note": note, "series": len(series),
+                  "late": 1 if any(late(r) for r in shown) else 0,
+                  "x_min": min(rates) / 1.5, "x_max": max(rates) * 1.5,
+                  "x_tics": gnuplot.log_tics(min(rates), max(rates), "/s"),
+                  "y_min": min(times) / 2, "y_max": max(times) * 2,
+                  "y_tics": gnuplot.log_tics(min(times), max(times) * 2, "ns")}, {"data": data})
+    table = (["", "rate wanted", "rate achieved", "median", "interval", "99 %", "samples", "validity"],
+             [[labels[r["name"]], words.rate(r["params"]["rate"], "items/s"),
+               words.rate(r["rate_achieved"], "items/s"), words.duration(r["value"]), interval(r),
+               words.duration(r["p99"]) if "p99" in r else "too few samples",
+               words.count(r["samples"]), r["valid"]] for r in shown])
+    return Figure(name, heading, title, f"{len(series)} curves of the response time over the rate at which "
+                  f"items come, both logarithmic. {title}.", note, table, None)
+
+
 def core_map(run, folder):
     name, heading = "core_map", "Core to core"
     pairs = {}
@@ -363,7 +411,7 @@ def manager_clients(run, folder):
                   note, table, None)
 
 
-ALL = (latency_ladder, throughput_size, latency_percentiles, manager_clients, core_map)
+ALL = (latency_ladder, throughput_size, latency_percentiles, response_rate, manager_clients, core_map)
 
 
 def draw_all(run):

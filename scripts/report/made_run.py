@@ -115,6 +115,13 @@ class Maker:
                 made["bytes_per_s"] = made["value"] * size
                 made["floor"] = {"name": limit["name"], "value": limit["value"],
                                  "unit": "bytes/s", "ratio": limit["value"] / made["bytes_per_s"]}
+        for impl, ns, most in (("queue/ring", 300, 2e7), ("queue/pipe", 7000, 4e5)):
+            for rate in (10000, 100000, 1000000):
+                slow = ns / max(0.01, 1 - rate / most) if rate < most else 4e7
+                made = self.record("queue_response", "queue", impl, "subject", "response", "ns", slow,
+                                   {"rate": rate, "size": 64}, scope="inherited", rate_wanted=rate,
+                                   rate_achieved=min(rate, most))
+                self.distribution(made)
         for impl, role, ns in MANAGERS:
             for clients in (1, 2, 4, 8, 16):
                 slow = ns * max(1, clients / 2)

@@ -16,7 +16,8 @@ import page
 import words
 
 FIGURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "figures")
-NAMES = ("latency_ladder", "throughput_size", "latency_percentiles", "manager_clients", "core_map")
+NAMES = ("latency_ladder", "throughput_size", "latency_percentiles", "response_rate", "manager_clients",
+         "core_map")
 XHTML = "{http://www.w3.org/1999/xhtml}"
 
 
@@ -162,10 +163,10 @@ class PoorRun(Folder):
         answer = draw(self.folder)
         self.assertEqual(answer.returncode, 0, answer.stderr)
         report = self.text("report.html")
-        self.assertEqual(report.count("No plot: "), 2 * 3)  # the text, and the image's alt text
+        self.assertEqual(report.count("No plot: "), 2 * 4)  # the text, and the image's alt text
         self.assertIn("bench.json has no manager call by", report)
         self.assertIn("this run has no conformance.json", report)
-        for name in ("throughput_size", "manager_clients", "core_map"):
+        for name in ("throughput_size", "response_rate", "manager_clients", "core_map"):
             self.assertIn("no data in this run", self.text(f"figures/{name}.svg"))
 
     def test_the_run_may_say_itself_why(self):
