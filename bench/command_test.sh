@@ -37,13 +37,16 @@ refused --seed=x
 refused --report
 refused --report=poem
 
-run="$work/run"
+run="$work/some/new/folders/run"
 "$xpbench" --dry --benchmark_filter='floor/(syscall|futex)' --out="$run" >"$work/out" 2>&1 ||
 	fail "a dry run failed: $(cat "$work/out")"
 for file in context.json bench.json topology.xml; do
 	[ -s "$run/$file" ] || fail "the run has no $file"
 done
 grep -q '"complete": true' "$run/context.json" || fail "the run does not say that it is complete"
+"$xpbench" --dry --benchmark_filter=syscall --out=/proc/none/run >/dev/null 2>"$work/err"
+[ $? -eq 2 ] || fail "a folder that cannot be made was accepted"
+grep -q 'out: /proc/none/run: ' "$work/err" || fail "no word about the folder: $(cat "$work/err")"
 "$xpbench" --dry --benchmark_filter=syscall --out="$run" >/dev/null 2>&1
 [ $? -eq 2 ] || fail "a run was written over"
 "$xpbench" --report targets "$run" >"$work/out" 2>&1 || fail "--report targets: $(cat "$work/out")"

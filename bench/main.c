@@ -109,7 +109,7 @@ static int print_names(struct xb_matrix *matrix)
 
 static int cannot_open(int rc, const struct xb_options *options)
 {
-	if (rc == -ENOENT)
+	if (rc == -ENODATA)
 		fprintf(stderr, "xpbench: --benchmark_filter='%s' selects no case\n",
 			xb_gbench_filter());
 	else if (rc == -EINVAL)

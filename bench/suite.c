@@ -65,15 +65,32 @@ static int select_all(struct xb_suite *suite, const char *filter)
 			continue;
 		select_with_besides(suite, c);
 	}
-	return suite->count ? 0 : -ENOENT;
+	return suite->count ? 0 : -ENODATA;
+}
+
+/* Make @path with the folders above it; one that is there already is fine. */
+static int make_folders(char *path)
+{
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = 0;
+		int rc = mkdir(path, 0777);
+		*slash = '/';
+		if (rc < 0 && errno != EEXIST)
+			return -errno;
+	}
+	return mkdir(path, 0777) < 0 && errno != EEXIST ? -errno : 0;
 }
 
 static int open_records(struct xb_suite *suite)
 {
 	char path[4096];
 
-	if (mkdir(suite->plan.out, 0777) < 0 && errno != EEXIST)
-		return -errno;
+	if (!suite->plan.out[0] || strlen(suite->plan.out) > sizeof(path) - sizeof("/bench.json"))
+		return suite->plan.out[0] ? -ENAMETOOLONG : -ENOENT;
+	snprintf(path, sizeof(path), "%s", suite->plan.out);
+	int rc = make_folders(path);
+	if (rc < 0)
+		return rc;
 	snprintf(path, sizeof(path), "%s/hgrm", suite->plan.out);
 	if (mkdir(path, 0777) < 0)
 		return -errno;

@@ -96,7 +96,7 @@ struct xb_suite {
 
 /**
  * xb_suite_open() - Select the cases that @filter matches, and the floors that they stand on.
- * Return: 0; -ENOENT where the filter selects nothing; -EINVAL for a bad expression; -EEXIST where
+ * Return: 0; -ENODATA where the filter selects nothing; -EINVAL for a bad expression; -EEXIST where
  * @plan->out already holds a run; other errors of the file system.
  */
 XP_MUST_CHECK int xb_suite_open(struct xb_suite *suite, const struct xb_suite_plan *plan,
