@@ -21,17 +21,20 @@
 
 /* X(ENUM, "name"): the parameters that a name can state, in alphabetic order. */
 #define XB_PARAM_MAP(X)           \
+	X(ATTACK, "attack")       \
 	X(BATCH, "batch")         \
 	X(CAPACITY, "capacity")   \
 	X(CLIENTS, "clients")     \
 	X(FAIR, "fair")           \
 	X(FORM, "form")           \
+	X(HELD, "held")           \
 	X(MEMBERS, "members")     \
 	X(METHOD, "method")       \
 	X(RATE, "rate")           \
 	X(READERS, "readers")     \
 	X(SERVER, "server")       \
 	X(SIZE, "size")           \
+	X(THREADS, "threads")     \
 	X(TRANSPORT, "transport") \
 	X(WAIT, "wait")           \
 	X(WRITERS, "writers")

@@ -27,6 +27,9 @@ struct echo {
 	int listener;
 };
 
+/* Of the process's one echo, which its members inherit. */
+static char shared_path[sizeof(((struct echo *)NULL)->path)];
+
 /* One request in, one reply out; a client sends the next request after the reply. */
 static int serve_one(int fd)
 {
@@ -78,6 +81,7 @@ static int start(struct xb_served *served)
 		return rc;
 	snprintf(echo->path, sizeof(echo->path), "%s/echo", echo->home.dir);
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s", echo->path);
+	memcpy(shared_path, echo->path, sizeof(shared_path));
 	echo->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (echo->listener < 0 || bind(echo->listener, (struct sockaddr *)&at, sizeof(at)) < 0 ||
 	    listen(echo->listener, SOMAXCONN) < 0)
@@ -120,6 +124,26 @@ static int call(void *client)
 	return xp_io_read_full(fd, reply, sizeof(reply), NULL);
 }
 
+static int shake(void *client)
+{
+	int fd = xb_connect_unix(shared_path);
+
+	(void)client;
+	if (fd < 0)
+		return fd;
+	int rc = call((void *)(intptr_t)(fd + 1));
+	close(fd);
+	return rc;
+}
+
+/* Making and removing take a connection each. */
+static int make(void *client)
+{
+	int rc = shake(client);
+
+	return rc < 0 ? rc : shake(client);
+}
+
 static void disconnect(void *client)
 {
 	close((int)(intptr_t)client - 1);
@@ -133,6 +157,8 @@ const struct xb_service xb_service_echo = {
     .connect = connect_client,
     .get = call,
     .set = call,
+    .shake = shake,
+    .make = make,
     .disconnect = disconnect,
     .link = connect_client,
     .unlink = disconnect,

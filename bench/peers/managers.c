@@ -6,6 +6,7 @@
 #include "bench/peers/python.h"
 #include "bench/peers/service.h"
 
+#include "xpshare/base/clock.h"
 #include "xpshare/base/wait.h"
 #include "xpshare/manager/proxy.h"
 
@@ -16,7 +17,8 @@
 #define KEY "key"
 
 struct managed {
-	struct xp_manager *manager;
+	struct xp_manager *server;  /* the child; NULL: CPython's */
+	struct xp_manager *manager; /* through which it is called */
 	struct xp_proxy *dict;
 	struct xb_process process; /* CPython's */
 	struct xp_address address;
@@ -33,43 +35,62 @@ static int make_dict(struct managed *managed)
 	return xp_proxy_call(managed->dict, "__setitem__", 2, args, NULL, NULL, NULL);
 }
 
-static int start_with(struct xb_served *served, const struct xp_server_options *options)
+static int connect_to(const struct xp_address *address, const void *key, size_t key_size,
+		      uint32_t polls, struct xp_manager **ret_manager)
+{
+	struct xp_manager_plan plan = {
+	    .address = address, .key = key, .key_size = key_size, .polls = polls};
+
+	return xp_manager_connect(&plan, ret_manager);
+}
+
+/* Ours, through proxies that look @polls times for a reply. */
+static int start_with(struct xb_served *served, const struct xp_server_options *options,
+		      uint32_t polls)
 {
 	struct managed *managed = calloc(1, sizeof(*managed));
 
 	if (!managed)
 		return -ENOMEM;
 	served->own = managed;
-	int rc = xp_manager_start(options, &managed->manager);
+	int rc = xp_manager_start(options, &managed->server);
 	if (rc < 0)
 		return rc;
-	served->pid = xp_manager_pid(managed->manager);
-	return 0;
+	served->pid = xp_manager_pid(managed->server);
+	size_t key_size;
+	const void *key = xp_manager_key(managed->server, &key_size);
+	return connect_to(xp_manager_address(managed->server), key, key_size, polls,
+			  &managed->manager);
 }
 
-static int start_ours(struct xb_served *served, enum xp_server_model model)
+static int start_ours(struct xb_served *served, const struct xp_server_options *options)
 {
-	struct xp_server_options options = {.model = model};
-	int rc = start_with(served, &options);
+	int rc = start_with(served, options, options->polls);
 
 	return rc < 0 ? rc : make_dict(served->own);
 }
 
 static int start_event(struct xb_served *served)
 {
-	return start_ours(served, XP_SERVER_EVENT);
+	return start_ours(served, &(struct xp_server_options){.model = XP_SERVER_EVENT});
+}
+
+static int start_hybrid(struct xb_served *served)
+{
+	return start_ours(
+	    served, &(struct xp_server_options){.model = XP_SERVER_EVENT, .polls = XP_CONN_POLLS});
 }
 
 static int start_thread(struct xb_served *served)
 {
-	return start_ours(served, XP_SERVER_THREAD);
+	return start_ours(served, &(struct xp_server_options){.model = XP_SERVER_THREAD});
 }
 
 /* Ours, called by ring: looking @polls times in the client, @server_polls in the server. */
 static int start_ring(struct xb_served *served, uint32_t polls, uint32_t server_polls)
 {
 	struct xp_server_options options = {.polls = server_polls};
-	int rc = start_with(served, &options);
+	int rc = start_with(served, &options, 0);
 
 	if (rc < 0)
 		return rc;
@@ -101,6 +122,7 @@ static void stop(struct xb_served *served)
 		return;
 	xp_proxy_drop(managed->dict);
 	xp_manager_close(managed->manager);
+	xp_manager_close(managed->server);
 	xb_process_stop(&managed->process);
 	free(managed);
 }
@@ -143,6 +165,52 @@ static int set(void *client)
 	const struct xp_datum *args[] = {xp_datum_str(arena, KEY), xp_datum_int(arena, 7)};
 
 	return xp_proxy_call(dict, "__setitem__", 2, args, NULL, NULL, NULL);
+}
+
+/* What multiprocessing's connect() does. */
+static int shake(void *client)
+{
+	const struct xp_manager *manager = xp_proxy_manager(client);
+	struct timespec deadline = xp_deadline_after(XP_PATIENCE_NS);
+	struct xp_datum_arena arena;
+	const struct xp_datum *reply;
+	struct xp_conn conn;
+	size_t key_size;
+	const void *key = xp_manager_key(manager, &key_size);
+
+	xp_conn_init(&conn, NULL);
+	xp_datum_arena_init(&arena, 0);
+	const struct xp_datum *parts[] = {xp_datum_none(), xp_datum_str(&arena, "dummy"),
+					  xp_datum_tuple(&arena, 0, NULL), xp_datum_dict(&arena)};
+	const struct xp_datum *request = xp_datum_tuple(&arena, 4, parts);
+	int rc = request ? xp_conn_open(&conn, xp_manager_address(manager), &deadline) : -ENOMEM;
+	if (rc == 0)
+		rc = xp_conn_authenticate(&conn, XP_AUTH_CLIENT, key, key_size, NULL, &deadline);
+	if (rc == 0)
+		rc = xp_conn_call(&conn, request, &deadline, &reply);
+	xp_datum_arena_fini(&arena);
+	xp_conn_fini(&conn);
+	return rc;
+}
+
+static int make(void *client)
+{
+	struct xp_proxy *dict;
+	int rc = xp_proxy_create(xp_proxy_manager(client), "dict", 0, NULL, NULL, &dict, NULL);
+
+	if (rc == 0)
+		xp_proxy_drop(dict);
+	return rc;
+}
+
+static struct xb_door door(const struct xb_served *served)
+{
+	const struct managed *managed = served->own;
+	struct xb_door door = {.address = xp_manager_address(managed->manager),
+			       .ident = xp_proxy_ident(managed->dict)};
+
+	door.key = xp_manager_key(managed->manager, &door.key_size);
+	return door;
 }
 
 static void disconnect(void *client)
@@ -223,8 +291,7 @@ static int start_cpython(struct xb_served *served)
 	rc = xp_address_parse(path, &managed->address);
 	if (rc < 0)
 		return rc;
-	struct xp_manager_plan plan = {.address = &managed->address, .key = "bench", .key_size = 5};
-	rc = xp_manager_connect(&plan, &managed->manager);
+	rc = connect_to(&managed->address, "bench", 5, 0, &managed->manager);
 	return rc < 0 ? rc : make_dict(managed);
 }
 
@@ -236,6 +303,9 @@ const struct xb_service xb_service_event = {
     .connect = connect_client,
     .get = get,
     .set = set,
+    .shake = shake,
+    .make = make,
+    .door = door,
     .disconnect = disconnect,
     .link = link_client,
     .unlink = unlink_client,
@@ -258,6 +328,17 @@ const struct xb_service xb_service_event = {
 RING(xb_service_ring_park, "park", start_ring_park);
 RING(xb_service_ring_hybrid, "hybrid", start_ring_hybrid);
 RING(xb_service_ring_spin, "spin", start_ring_spin);
+const struct xb_service xb_service_hybrid = {
+    .name = "manager/event",
+    .role = XB_ROLE_SUBJECT,
+    .wait = "hybrid",
+    .start = start_hybrid,
+    .stop = stop,
+    .connect = connect_client,
+    .get = get,
+    .set = set,
+    .disconnect = disconnect,
+};
 
 const struct xb_service xb_service_thread = {
     .name = "manager/thread",
@@ -267,6 +348,9 @@ const struct xb_service xb_service_thread = {
     .connect = connect_client,
     .get = get,
     .set = set,
+    .shake = shake,
+    .make = make,
+    .door = door,
     .disconnect = disconnect,
     .link = link_client,
     .unlink = unlink_client,
@@ -281,6 +365,9 @@ const struct xb_service xb_service_cpython = {
     .connect = connect_client,
     .get = get,
     .set = set,
+    .shake = shake,
+    .make = make,
+    .door = door,
     .disconnect = disconnect,
     .link = link_client,
     .unlink = unlink_client,

@@ -80,6 +80,25 @@ static int connect_client(struct xb_served *served, void **ret_client)
 	return set(context);
 }
 
+static int shake(void *client)
+{
+	redisContext *own = client;
+	redisContext *context = redisConnectUnix(own->unix_sock.path);
+
+	if (!context || context->err)
+		return -ECONNREFUSED;
+	int rc = command(context, "PING");
+	redisFree(context);
+	return rc;
+}
+
+static int make(void *client)
+{
+	int rc = command(client, "SET object 7");
+
+	return rc < 0 ? rc : command(client, "DEL object");
+}
+
 static void disconnect(void *client)
 {
 	redisFree(client);
@@ -94,6 +113,8 @@ const struct xb_service xb_service_redis = {
     .connect = connect_client,
     .get = get,
     .set = set,
+    .shake = shake,
+    .make = make,
     .disconnect = disconnect,
     .link = connect_client,
     .unlink = disconnect,

@@ -12,7 +12,7 @@
 
 #include "bench/case.h"
 
-#include "xpshare/base/err.h"
+#include "xpshare/manager/proxy.h"
 
 #include <sys/types.h>
 
@@ -20,11 +20,20 @@
 #define XB_ECHO_REQUEST 64
 #define XB_ECHO_REPLY	32
 
-/** struct xb_served - A running service. @own: the service's. */
+/** struct xb_served - A running service. @own: the service's. @crowd: other clients beside the measured. */
 struct xb_served {
 	const struct xb_service *service;
 	pid_t pid;
 	void *own;
+	struct xb_crowd *crowd;
+};
+
+/** struct xb_door - Where a manager is, for clients of other sorts. */
+struct xb_door {
+	const struct xp_address *address;
+	const void *key;
+	size_t key_size;
+	const char *ident; /* of its dict */
 };
 
 /**
@@ -36,6 +45,9 @@ struct xb_served {
  * @start:   0; -ENOTSUP; -errno. In the leader.
  * @connect: In a member: a connection of its own, to *@ret_client.
  * @get, @set: One call.
+ * @shake:   Connect anew, authenticate, one exchange, disconnect.
+ * @make:    Make an object and remove it.
+ * @door:    Of a manager; NULL otherwise.
  * @link:    A further connection of the same process, authenticated and then idle; closed by @unlink.
  */
 struct xb_service {
@@ -50,10 +62,27 @@ struct xb_service {
 	int (*connect)(struct xb_served *served, void **ret_client);
 	int (*get)(void *client);
 	int (*set)(void *client);
+	int (*shake)(void *client);
+	int (*make)(void *client);
+	struct xb_door (*door)(const struct xb_served *served);
 	void (*disconnect)(void *client);
 	int (*link)(struct xb_served *served, void **ret_link);
 	void (*unlink)(void *link);
 };
+
+struct xb_stage;
+
+/**
+ * xb_served_open() - For open(): start @service into @stage->own. A single client's server runs on the second
+ * CPU of its pair. With the parameter "held" or "attack" other clients come beside it (crowd.h).
+ */
+XP_MUST_CHECK int xb_served_open(struct xb_stage *stage, const struct xb_service *service);
+/** xb_served_pin() - Put the server @pid, with all its threads, where the case wants it. 0, -errno. */
+XP_MUST_CHECK int xb_served_pin(const struct xb_case *c, pid_t pid);
+/** xb_served_close() - For close(). */
+void xb_served_close(struct xb_stage *stage);
+/** xb_clients_of() - The parameter "clients". */
+int xb_clients_of(const struct xb_case *c);
 
 /** xb_service_at() - The service at @index, NULL past the end. */
 const struct xb_service *xb_service_at(size_t index);

@@ -11,8 +11,6 @@
 #include "bench/peers/service.h"
 #include "bench/workload.h"
 
-#include <dirent.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +53,11 @@ static void add(const struct xb_workload *workload, struct xb_matrix *matrix,
 				  ? "floor/cache_line_two"
 				  : "floor/futex",
 			      0);
+	} else if (service->wait && !service->transport) {
+		char place[64];
+		xb_placement_name(where, place, sizeof(place));
+		snprintf(c.floor, sizeof(c.floor), "floor/floor/socketpair/size:64/wait:spin/%s",
+			 place);
 	} else if (service->role != XB_ROLE_FLOOR) {
 		/* The echo with the same clients at the same place, whatever the method. */
 		struct xb_case echo = c;
@@ -73,12 +76,17 @@ static void cases_of(const struct xb_workload *workload, struct xb_matrix *matri
 {
 	struct xb_placement plan;
 
+	bool by_socket = service->wait && !service->transport;
+
 	xb_each_pair(matrix, pair)
 	{
-		/* On one PU polling for ever measures the scheduler. */
-		if (pair->class != XB_SAME_PU || !service->wait || strcmp(service->wait, "spin"))
+		/* On one PU polling for ever measures the scheduler, and polling a socket can only lose. */
+		if (pair->class != XB_SAME_PU || !service->wait ||
+		    (!by_socket && strcmp(service->wait, "spin") != 0))
 			add(workload, matrix, service, pair, 1, method);
 	}
+	if (by_socket)
+		return;
 	for (size_t i = 0; i < sizeof(many) / sizeof(*many); i++)
 		if (xb_topology_plan(matrix->topology, many[i], XB_COMPACT, &plan) == 0)
 			add(workload, matrix, service, &plan, many[i], method);
@@ -99,63 +107,11 @@ static void cases(const struct xb_workload *workload, struct xb_matrix *matrix)
 	}
 }
 
-static int clients_of(const struct xb_case *c)
-{
-	return (int)xb_case_number(c, XB_CLIENTS, 1);
-}
-
-static int pin_task(pid_t task, int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET((unsigned)cpu, &set);
-	return sched_setaffinity(task, sizeof(set), &set) < 0 ? -errno : 0;
-}
-
-/* The server of a single client runs on the second CPU of the pair, with all threads that it has. */
-static int pin_server(const struct xb_case *c, pid_t pid)
-{
-	char path[64];
-	int rc = 0;
-
-	if (clients_of(c) > 1 || c->placement.class == XB_ANY)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	DIR *list = opendir(path);
-	if (!list)
-		return -errno;
-	struct dirent *entry;
-	while (rc == 0 && (entry = readdir(list)))
-		if (entry->d_name[0] != '.')
-			rc = pin_task((pid_t)strtol(entry->d_name, NULL, 10), c->placement.cpus[1]);
-	closedir(list);
-	return rc;
-}
-
 static int open_service(struct xb_stage *stage)
 {
 	const struct call *call = stage->c->detail;
-	struct xb_served *served = calloc(1, sizeof(*served));
 
-	if (!served)
-		return -ENOMEM;
-	served->service = call->service;
-	stage->own = served;
-	int rc = call->service->start(served);
-	if (rc == 0)
-		rc = pin_server(stage->c, served->pid);
-	stage->server = served->pid;
-	return rc;
-}
-
-static void close_service(struct xb_stage *stage)
-{
-	struct xb_served *served = stage->own;
-
-	if (served)
-		served->service->stop(served);
-	free(served);
+	return xb_served_open(stage, call->service);
 }
 
 static int call_once(const struct call *call, void *client)
@@ -168,7 +124,7 @@ static int enter(struct xb_actor *actor)
 	struct xb_served *served = actor->stage->own;
 
 	/* Beside a single client the second member only keeps the server's seat. */
-	if (actor->index >= clients_of(actor->c))
+	if (actor->index >= xb_clients_of(actor->c))
 		return 0;
 	int rc = served->service->connect(served, &actor->own);
 	if (rc == 0)
@@ -187,7 +143,7 @@ static void leave(struct xb_actor *actor)
 static int run_latency(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 {
 	const struct call *call = actor->c->detail;
-	int clients = clients_of(actor->c), rc = 0;
+	int clients = xb_clients_of(actor->c), rc = 0;
 
 	if (actor->index >= clients)
 		return 0;
@@ -204,7 +160,7 @@ static int run_latency(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 static int run_throughput(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 {
 	const struct call *call = actor->c->detail;
-	int clients = clients_of(actor->c), rc = 0;
+	int clients = xb_clients_of(actor->c), rc = 0;
 
 	(void)pass;
 	if (actor->index >= clients)
@@ -225,7 +181,7 @@ const struct xb_workload xb_workload_manager_call = {
     .enter = enter,
     .run = run_latency,
     .leave = leave,
-    .close = close_service,
+    .close = xb_served_close,
 };
 
 const struct xb_workload xb_workload_manager_throughput = {
@@ -238,5 +194,5 @@ const struct xb_workload xb_workload_manager_throughput = {
     .enter = enter,
     .run = run_throughput,
     .leave = leave,
-    .close = close_service,
+    .close = xb_served_close,
 };

@@ -2,11 +2,11 @@
 /*
  * manager footprint - memory of the server process for each idle, authenticated connection
  *
- * The growth of its proportional set size over CONNECTIONS connections. The kernel's buffers are not
- * in it, for any server alike.
+ * The growth of its proportional set size over CONNECTIONS connections, or over the 10,000 that a crowd
+ * holds. The kernel's buffers are not in it, for any server alike.
  */
 #include "bench/matrix.h"
-#include "bench/peers/service.h"
+#include "bench/peers/crowd.h"
 #include "bench/workload.h"
 
 #include <stdio.h>
@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define CONNECTIONS 256
+#define HELD	    10000
 
 static void cases(const struct xb_workload *workload, struct xb_matrix *matrix)
 {
@@ -29,7 +30,13 @@ static void cases(const struct xb_workload *workload, struct xb_matrix *matrix)
 		c.detail = service;
 		c.param[XB_CLIENTS] = xb_number(CONNECTIONS);
 		c.param[XB_TRANSPORT] = xb_text("unix");
+		if (service->wait)
+			continue;
 		xb_matrix_add(matrix, &c);
+		if (service->door && service->role == XB_ROLE_SUBJECT) {
+			c.param[XB_CLIENTS] = xb_number(HELD);
+			xb_matrix_add(matrix, &c);
+		}
 	}
 }
 
@@ -68,14 +75,13 @@ static double memory_of(pid_t pid)
 	return kilobytes * 1024;
 }
 
-static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)
+/* Links of this process. */
+static int grow_by_links(struct xb_actor *actor, double *ret_each)
 {
 	struct xb_served *served = actor->stage->own;
 	void *clients[CONNECTIONS];
 	int made = 0, rc = 0;
 
-	(void)n;
-	(void)pass;
 	/* The first ones make it take what it takes only once. */
 	for (; made < CONNECTIONS / 4 && rc == 0; made += rc == 0)
 		rc = served->service->link(served, &clients[made]);
@@ -88,11 +94,40 @@ static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 		served->service->unlink(clients[i]);
 	if (rc < 0)
 		return xb_fail(actor, "connection %d: %s", made, strerror(-rc));
+	*ret_each = grown / (made - first);
+	return 0;
+}
+
+/* A crowd, in a process of its own. */
+static int grow_by_crowd(struct xb_actor *actor, double *ret_each)
+{
+	struct xb_served *served = actor->stage->own;
+	struct xb_case crowded = *actor->c;
+	struct xb_crowd *crowd;
+
+	crowded.param[XB_HELD] = xb_number(HELD);
+	double before = memory_of(served->pid);
+	int rc = xb_crowd_start(&crowded, served, &crowd);
+	if (rc < 0)
+		return xb_fail(actor, "%d connections: %s", HELD, strerror(-rc));
+	*ret_each = (memory_of(served->pid) - before) / HELD;
+	xb_crowd_stop(crowd);
+	return 0;
+}
+
+static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)
+{
+	double each = 0;
+	int rc = xb_clients_of(actor->c) == HELD ? grow_by_crowd(actor, &each)
+						 : grow_by_links(actor, &each);
+
+	(void)n;
+	(void)pass;
 	/* A growth below a page in all is one byte a connection, not none: a figure is positive. */
-	actor->tally->ns = grown > 0 ? grown / (made - first) : 1;
+	actor->tally->ns = each > 0 ? each : 1;
 	actor->tally->total_ns = actor->tally->ns;
 	actor->tally->ops = 1;
-	return 0;
+	return rc;
 }
 
 const struct xb_workload xb_workload_manager_footprint = {

@@ -212,12 +212,21 @@ int xp_auth_step(struct xp_auth *auth, const void *payload, size_t size,
 			return XP_AUTH_DONE;
 		}
 		auth->state = AWAIT_ANSWER;
-		return challenge(auth, ret_reply, ret_size);
+		return auth->ahead ? XP_AUTH_MORE : challenge(auth, ret_reply, ret_size);
 	case DONE:
 	case FAILED:
 		break;
 	}
 	return -EPROTO;
+}
+
+int xp_auth_ahead(struct xp_auth *auth, unsigned char ret_frame[XP_AUTH_FRAME_MAX],
+		  size_t *ret_size)
+{
+	if (auth->role != XP_AUTH_CLIENT || auth->state != AWAIT_VERDICT || auth->ahead)
+		return -EPROTO;
+	auth->ahead = true;
+	return challenge(auth, ret_frame, ret_size);
 }
 
 const char *xp_auth_why(const struct xp_auth *auth)

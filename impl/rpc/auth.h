@@ -59,6 +59,7 @@ struct xp_auth {
 	unsigned char role;
 	unsigned char state;
 	bool modern; /* the peer sent a modern challenge or answer: 3.12 or later */
+	bool ahead;  /* client: the challenge has been sent already */
 	unsigned char challenge_size;
 	const char *why;
 	unsigned char challenge[64]; /* ours, as the peer must MAC it */
@@ -90,6 +91,18 @@ XP_MUST_CHECK int xp_auth_start(struct xp_auth *auth, enum xp_auth_role role, co
  */
 XP_MUST_CHECK int xp_auth_step(struct xp_auth *auth, const void *payload, size_t size,
 			       unsigned char ret_reply[XP_AUTH_FRAME_MAX], size_t *ret_size);
+
+/**
+ * xp_auth_ahead() - The client's challenge, right behind its answer: one write and one wait fewer.
+ *
+ * Allowed once, when the client has answered. The server takes one frame after the other, so it does not
+ * matter to it; but one that refuses the answer closes without having read the challenge, and over TCP such a
+ * close may destroy the "#FAILURE#" on its way: for local streams only.
+ *
+ * Return: 0 with another frame to send; -EPROTO not the moment for it; -EIO no random bytes.
+ */
+XP_MUST_CHECK int xp_auth_ahead(struct xp_auth *auth, unsigned char ret_frame[XP_AUTH_FRAME_MAX],
+				size_t *ret_size);
 
 /** xp_auth_why() - After a failure: one line that says what was wrong; a constant. */
 const char *xp_auth_why(const struct xp_auth *auth);

@@ -332,17 +332,29 @@ int xp_conn_recv_frame(struct xp_conn *conn, uint64_t limit, const struct timesp
 	}
 }
 
-static int send_small(struct xp_conn *conn, const unsigned char *payload, size_t size,
-		      const struct timespec *deadline)
-{
-	char frame[XP_FRAME_HEADER_MAX + XP_AUTH_FRAME_MAX];
-	char *body = frame + XP_FRAME_HEADER_MAX;
+/* Frames of the handshake that leave in one write. */
+struct small {
+	char bytes[2 * (XP_FRAME_HEADER_MAX + XP_AUTH_FRAME_MAX)];
+	size_t size;
+};
 
-	xp_assert(size <= XP_AUTH_FRAME_MAX);
-	memcpy(body, payload, size);
-	char *start = xp_frame_seal(body, size);
-	struct iovec part = {.iov_base = start, .iov_len = (size_t)(body - start) + size};
-	return send_parts(conn, &part, 1, deadline);
+static void small_add(struct small *small, const unsigned char *payload, size_t size)
+{
+	unsigned char *at = (unsigned char *)small->bytes + small->size;
+
+	xp_assert(size <= XP_AUTH_FRAME_MAX &&
+		  small->size + XP_FRAME_HEADER_MAX + size <= sizeof(small->bytes));
+	size_t header = xp_frame_header(size, at);
+	memcpy(at + header, payload, size);
+	small->size += header + size;
+}
+
+static int small_send(struct xp_conn *conn, struct small *small, const struct timespec *deadline)
+{
+	struct iovec part = {.iov_base = small->bytes, .iov_len = small->size};
+
+	small->size = 0;
+	return part.iov_len > 0 ? send_parts(conn, &part, 1, deadline) : 0;
 }
 
 /* ---- handshake ----------------------------------------------------------------------- */
@@ -352,6 +364,7 @@ int xp_conn_authenticate(struct xp_conn *conn, enum xp_auth_role role, const voi
 			 const struct timespec *deadline)
 {
 	unsigned char reply[XP_AUTH_FRAME_MAX];
+	struct small small = {.size = 0};
 	struct xp_auth auth;
 	size_t size;
 	char *payload;
@@ -361,7 +374,11 @@ int xp_conn_authenticate(struct xp_conn *conn, enum xp_auth_role role, const voi
 		return rc;
 	int step = xp_auth_start(&auth, role, key, key_size, policy, reply, &size);
 	while (step >= 0) {
-		rc = size > 0 ? send_small(conn, reply, size, deadline) : 0;
+		if (size > 0)
+			small_add(&small, reply, size);
+		if (!conn->tcp && step == XP_AUTH_MORE && xp_auth_ahead(&auth, reply, &size) == 0)
+			small_add(&small, reply, size);
+		rc = small_send(conn, &small, deadline);
 		if (rc < 0 || step == XP_AUTH_DONE)
 			break;
 		rc = xp_conn_recv_frame(conn, XP_AUTH_FRAME_MAX, deadline, &payload, &size);
@@ -370,8 +387,10 @@ int xp_conn_authenticate(struct xp_conn *conn, enum xp_auth_role role, const voi
 		step = xp_auth_step(&auth, payload, size, reply, &size);
 	}
 	/* The peer is told before it is left; whether it still listens no longer matters. */
-	if (step == -EACCES && size > 0 && send_small(conn, reply, size, deadline) < 0)
-		size = 0;
+	if (step == -EACCES && size > 0) {
+		small_add(&small, reply, size);
+		(void)!small_send(conn, &small, deadline);
+	}
 	if (step < 0)
 		rc = step;
 	if (rc < 0) {
