@@ -30,6 +30,7 @@
 	X(manager_client)   \
 	X(manager_register) \
 	X(manager_ring)     \
+	X(manager_share)    \
 	X(container)
 
 #define X(file) extern const struct xc_case xc_cases_##file[];

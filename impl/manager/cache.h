@@ -114,6 +114,7 @@ static inline struct xp_cache_view *xp_cache_view_of(struct xp_cache_reader *rea
  * @ret_value: Valid until this reader's next read or its leave. Shared with other readers: not to be changed.
  *
  * Progress: Wait-free while the snapshot is the one of the last read, else lock-free. No system call.
+ * Clauses:  manager.cache_fresh, manager.cache_withdrawn.
  * Return:   0; -ECONNRESET, -ETIMEDOUT, -ESTALE and so on: withdrawn, for that reason.
  */
 XP_MUST_CHECK static inline int xp_cache_read(struct xp_cache_reader *reader,

@@ -5,17 +5,17 @@
 #include "xpshare/rpc/frame.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Frames of the handshake are raw bytes, not pickles. */
 static int send_raw(struct xp_client *client, const void *payload, size_t size)
 {
-	unsigned char header[XP_FRAME_HEADER_MAX];
-	struct iovec parts[2] = {
-	    {.iov_base = header, .iov_len = xp_frame_header(size, header)},
-	    {.iov_base = (void *)(uintptr_t)payload, .iov_len = size},
-	};
+	unsigned char frame[XP_FRAME_HEADER_MAX + XP_AUTH_FRAME_MAX];
+	struct iovec part = {.iov_base = frame, .iov_len = xp_frame_header(size, frame) + size};
 
-	return client->ops->send(client, parts, 2);
+	xp_assert(size <= XP_AUTH_FRAME_MAX);
+	memcpy(frame + part.iov_len - size, payload, size);
+	return client->ops->send(client, &part, 1);
 }
 
 int xp_client_start(struct xp_client *client, struct xp_dispatch *dispatch,

@@ -39,11 +39,12 @@ static int session_send(struct xp_client *client, struct iovec *parts, int count
 		return -EPIPE;
 	rc = session->by_ring ? xp_session_ring_send(session, parts, count) : -EMSGSIZE;
 	if (rc == -EMSGSIZE)
-		rc = xp_stream_send(&session->stream, parts, count);
+		rc = session->corked ? xp_stream_hold(&session->stream, parts, count)
+				     : xp_stream_send(&session->stream, parts, count);
 	if (rc == -ENOMEM)
 		xp_gate_log(session->gate, XP_GATE_MEMORY,
 			    "closed a connection: its reply exceeds the memory that is left");
-	if (rc == 0 && xp_stream_unsent(&session->stream) > 0)
+	if (rc == 0 && !session->corked && xp_stream_unsent(&session->stream) > 0)
 		rc = want_write(session, true);
 	if (rc < 0)
 		xp_session_kill(session);
@@ -93,6 +94,21 @@ void xp_session_flush(struct xp_session *session)
 
 /* ---- reading ----------------------------------------------------------------------------------- */
 
+/* What was held back goes out. */
+static void uncork(struct xp_session *session)
+{
+	if (!session->corked)
+		return;
+	session->corked = false;
+	if (session->dead)
+		return;
+	int rc = xp_stream_flush(&session->stream);
+	if (rc == -EAGAIN)
+		rc = want_write(session, true);
+	if (rc < 0 || (session->finished && xp_stream_unsent(&session->stream) == 0))
+		xp_session_kill(session);
+}
+
 static void finish(struct xp_session *session)
 {
 	session->finished = true;
@@ -141,6 +157,7 @@ static void handle_data(struct xp_session *session, char *data, size_t size)
 					&payload);
 
 		if (rc < 0) {
+			uncork(session);
 			refuse_frame(session, rc, payload);
 			return;
 		}
@@ -152,10 +169,14 @@ static void handle_data(struct xp_session *session, char *data, size_t size)
 			session->hooks->ready(session);
 			break;
 		}
+		/* In the handshake two frames come at once, and their answers leave so. */
+		if (session->client.state == XP_CLIENT_AUTH && size > header + payload)
+			session->corked = true;
 		handle_frame(session, data + header, payload);
 		data += header + payload;
 		size -= header + payload;
 	}
+	uncork(session);
 	if (!session->dead && xp_stream_keep(&session->stream, data, size, expected) < 0) {
 		xp_gate_log(session->gate, XP_GATE_MEMORY,
 			    "closed a connection: its request exceeds the memory that is left");

@@ -47,6 +47,7 @@ struct xp_session {
 	bool finished; /* close once everything is sent */
 	bool dead;
 	bool wants_write;
+	bool corked;   /* what is sent is held back for what is sent next */
 	bool local;    /* on AF_UNIX */
 	bool ring_due; /* its segment is the next thing to come */
 	bool by_ring;  /* the request in hand came by ring */
@@ -73,7 +74,7 @@ void xp_session_end(struct xp_session *session);
 static inline bool xp_session_may_handle(const struct xp_session *session)
 {
 	return !session->dead && !session->finished && !session->parked &&
-	       xp_stream_unsent(&session->stream) == 0;
+	       (session->corked || xp_stream_unsent(&session->stream) == 0);
 }
 
 /** xp_session_is_new() - Whether it has not made its first request yet. */

@@ -140,7 +140,7 @@ int xp_stream_keep(struct xp_stream *stream, const char *data, size_t size, size
 	return 0;
 }
 
-static int buffer_parts(struct xp_stream *stream, const struct iovec *parts, int count)
+int xp_stream_hold(struct xp_stream *stream, const struct iovec *parts, int count)
 {
 	size_t total = 0;
 
@@ -182,12 +182,12 @@ static ssize_t transmit(int fd, struct iovec *parts, int count)
 int xp_stream_send(struct xp_stream *stream, struct iovec *parts, int count)
 {
 	if (xp_stream_unsent(stream) > 0)
-		return buffer_parts(stream, parts, count);
+		return xp_stream_hold(stream, parts, count);
 	while (count > 0) {
 		ssize_t sent = transmit(stream->fd, parts, count);
 
 		if (sent == -EAGAIN)
-			return buffer_parts(stream, parts, count);
+			return xp_stream_hold(stream, parts, count);
 		if (sent < 0)
 			return (int)sent;
 		while (count > 0 && (size_t)sent >= parts->iov_len) {

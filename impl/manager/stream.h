@@ -62,6 +62,8 @@ XP_MUST_CHECK int xp_stream_keep(struct xp_stream *stream, const char *data, siz
 /** xp_stream_send() - Send all of @parts, or keep the rest. Uses them up. Return: 0; -EPIPE, -ECONNRESET
  *  the peer is gone; -ENOMEM. */
 XP_MUST_CHECK int xp_stream_send(struct xp_stream *stream, struct iovec *parts, int count);
+/** xp_stream_hold() - Keep all of @parts, to be sent with what comes next or by a flush. Return: 0; -ENOMEM. */
+XP_MUST_CHECK int xp_stream_hold(struct xp_stream *stream, const struct iovec *parts, int count);
 /** xp_stream_flush() - Send what was kept. Return: 0 all sent; -EAGAIN more is left; -errno. */
 XP_MUST_CHECK int xp_stream_flush(struct xp_stream *stream);
 /** xp_stream_unsent() - Bytes kept for the peer. */

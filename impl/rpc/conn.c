@@ -79,6 +79,7 @@ static void drop(struct xp_conn *conn, enum state state)
 		(void)shutdown(conn->fd, SHUT_RDWR);
 	conn->fd = xp_io_close(conn->fd);
 	xp_conn_ring_close(conn);
+	conn->held_size = 0;
 	conn->state = (int)state;
 	conn->input.start = conn->input.end = 0;
 }
@@ -91,6 +92,9 @@ void xp_conn_break(struct xp_conn *conn)
 
 void xp_conn_close(struct xp_conn *conn)
 {
+	/* A server that has proved itself is told so, if nothing else will be said. */
+	if (conn->held_size > 0 && conn->fd >= 0 && is_mine(conn))
+		(void)!send(conn->fd, conn->held, conn->held_size, MSG_DONTWAIT | MSG_NOSIGNAL);
 	drop(conn, CLOSED);
 	xp_datum_arena_reset(&conn->replies);
 }
@@ -132,7 +136,7 @@ static int check(struct xp_conn *conn, enum state state)
 	return 0;
 }
 
-void xp_conn_adopt(struct xp_conn *conn, int fd)
+static void adopt(struct xp_conn *conn, int fd, bool tcp)
 {
 	pthread_once(&generation_once, watch_forks);
 	xp_conn_close(conn);
@@ -141,41 +145,40 @@ void xp_conn_adopt(struct xp_conn *conn, int fd)
 	conn->process = generation;
 	conn->state = OPEN;
 	conn->speak = conn->dialect = XP_DIALECT_ANY;
-	conn->tcp = xp_listen_prepare(fd);
+	conn->tcp = tcp;
+}
+
+void xp_conn_adopt(struct xp_conn *conn, int fd)
+{
+	adopt(conn, fd, xp_listen_prepare(fd));
 }
 
 /* ---- opening ------------------------------------------------------------------------- */
 
 /*
  * An AF_UNIX connect waits for room in the listener's backlog, and poll(2) cannot tell when there is
- * some. SO_SNDTIMEO bounds that wait in the kernel.
+ * some. SO_SNDTIMEO bounds that wait in the kernel. It stays set: a send that it ends waits on in base/io.h.
  */
 static int connect_unix(int fd, const struct xp_address *address, const struct timespec *deadline)
 {
-	struct timeval patience = {0};
-
 	for (;;) {
 		if (deadline) {
 			int64_t left_us = xp_deadline_ns(deadline) / XP_NS_PER_US;
 			if (left_us == 0)
 				left_us = 1; /* 0 would wait for ever */
-			patience = (struct timeval){.tv_sec = left_us / 1000000,
-						    .tv_usec = left_us % 1000000};
+			struct timeval patience = {.tv_sec = left_us / 1000000,
+						   .tv_usec = left_us % 1000000};
 			if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) <
 			    0)
 				return -errno;
 		}
 		if (connect(fd, (const struct sockaddr *)&address->storage, address->size) == 0)
-			break;
+			return 0;
 		if (errno == EAGAIN && xp_deadline_passed(deadline))
 			return -ETIMEDOUT;
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
 	}
-	patience = (struct timeval){0};
-	if (deadline && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
-		return -errno;
-	return 0;
 }
 
 static int connect_tcp(int fd, const struct xp_address *address, const struct timespec *deadline)
@@ -217,7 +220,7 @@ int xp_conn_open(struct xp_conn *conn, const struct xp_address *address,
 			    rc == -ETIMEDOUT ? "no connection before the deadline"
 					     : "nobody listens there");
 	}
-	xp_conn_adopt(conn, fd);
+	adopt(conn, fd, family != AF_UNIX && xp_listen_prepare(fd));
 	return 0;
 }
 
@@ -303,6 +306,14 @@ static ssize_t receive(struct xp_conn *conn, char *at, size_t room, const struct
 	return xp_io_read_some(conn->fd, at, room, deadline);
 }
 
+static int flush_held(struct xp_conn *conn, const struct timespec *deadline)
+{
+	struct iovec part = {.iov_base = conn->held, .iov_len = conn->held_size};
+
+	conn->held_size = 0;
+	return part.iov_len > 0 ? send_parts(conn, &part, 1, deadline) : 0;
+}
+
 /* Read what comes next into the buffer. */
 static int recv_more(struct xp_conn *conn, const struct timespec *deadline)
 {
@@ -310,6 +321,8 @@ static int recv_more(struct xp_conn *conn, const struct timespec *deadline)
 	char *at;
 	int rc = xp_frame_buffer_space(&conn->input, &at, &room);
 
+	if (rc == 0 && conn->held_size > 0)
+		rc = flush_held(conn, deadline);
 	if (rc < 0)
 		return rc;
 	ssize_t n = receive(conn, at, room, deadline);
@@ -357,6 +370,14 @@ static int small_send(struct xp_conn *conn, struct small *small, const struct ti
 	return part.iov_len > 0 ? send_parts(conn, &part, 1, deadline) : 0;
 }
 
+/* Keep it for the next send. */
+static void small_hold(struct xp_conn *conn, const struct small *small)
+{
+	xp_assert(small->size <= sizeof(conn->held));
+	memcpy(conn->held, small->bytes, small->size);
+	conn->held_size = (uint8_t)small->size;
+}
+
 /* ---- handshake ----------------------------------------------------------------------- */
 
 int xp_conn_authenticate(struct xp_conn *conn, enum xp_auth_role role, const void *key,
@@ -378,8 +399,12 @@ int xp_conn_authenticate(struct xp_conn *conn, enum xp_auth_role role, const voi
 			small_add(&small, reply, size);
 		if (!conn->tcp && step == XP_AUTH_MORE && xp_auth_ahead(&auth, reply, &size) == 0)
 			small_add(&small, reply, size);
+		if (step == XP_AUTH_DONE) {
+			small_hold(conn, &small);
+			break;
+		}
 		rc = small_send(conn, &small, deadline);
-		if (rc < 0 || step == XP_AUTH_DONE)
+		if (rc < 0)
 			break;
 		rc = xp_conn_recv_frame(conn, XP_AUTH_FRAME_MAX, deadline, &payload, &size);
 		if (rc < 0)
@@ -403,6 +428,21 @@ int xp_conn_authenticate(struct xp_conn *conn, enum xp_auth_role role, const voi
 
 /* ---- calls --------------------------------------------------------------------------- */
 
+/* What was held, and the request: together, where that is two parts. */
+static int send_held(struct xp_conn *conn, struct xp_pickle_writer *writer,
+		     const struct timespec *deadline)
+{
+	struct iovec parts[2] = {{.iov_base = conn->held, .iov_len = conn->held_size},
+				 writer->parts[0]};
+	bool together = writer->part_count == 1;
+	int rc = send_parts(conn, parts, together ? 2 : 1, deadline);
+
+	conn->held_size = 0;
+	if (rc == 0 && !together)
+		rc = send_parts(conn, writer->parts, writer->part_count, deadline);
+	return rc;
+}
+
 int xp_conn_send(struct xp_conn *conn, const struct xp_datum *value,
 		 const struct timespec *deadline)
 {
@@ -423,7 +463,9 @@ int xp_conn_send(struct xp_conn *conn, const struct xp_datum *value,
 		char *start = xp_frame_seal(body, writer->size);
 		writer->parts[0].iov_len += (size_t)(body - start);
 		writer->parts[0].iov_base = start;
-		rc = send_parts(conn, writer->parts, writer->part_count, deadline);
+		rc = conn->held_size > 0
+			 ? send_held(conn, writer, deadline)
+			 : send_parts(conn, writer->parts, writer->part_count, deadline);
 	}
 	xp_pickle_writer_trim(writer, KEEP);
 	return rc < 0 ? broken(conn, rc) : 0;

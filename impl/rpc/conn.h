@@ -46,6 +46,8 @@
 
 #define XP_CONN_POLLS 256u /* of xp_conn_spin(): some 50 us, what a sleep and a wake-up cost */
 
+#define XP_CONN_HELD_MAX 16 /* bytes of the frame of a verdict */
+
 /** struct xp_conn - private, except that `dialect` is that of the peer's last reply. */
 struct xp_conn {
 	int fd;
@@ -57,6 +59,9 @@ struct xp_conn {
 	uint64_t frame_max;
 	int64_t recv_limit_ns; /* SO_RCVTIMEO of @fd; 0: none */
 	struct xp_wait wait;   /* how often to look before sleeping */
+	uint8_t
+	    held_size; /* the last frame of the handshake, which leaves with the first request */
+	char held[XP_CONN_HELD_MAX];
 	struct xp_frame_buffer input;
 	struct xp_pickle_reader reader;
 	struct xp_pickle_writer writer;
@@ -92,6 +97,9 @@ void xp_conn_adopt(struct xp_conn *conn, int fd);
 
 /**
  * xp_conn_authenticate() - The handshake, as client (@role XP_AUTH_CLIENT) or as server.
+ *
+ * The client's verdict, the last frame, is kept back until it sends, receives or closes: with the first
+ * request it costs neither side anything.
  * Return: 0; -EACCES refused, xp_conn_why() says by whom; -ETIMEDOUT; -EPROTO; -ECONNRESET.
  */
 XP_MUST_CHECK int xp_conn_authenticate(struct xp_conn *conn, enum xp_auth_role role,
