@@ -373,6 +373,7 @@ const char *xc_capability_name(unsigned caps)
 	    {XP_CAP_OWNED, "owned"},
 	    {XP_CAP_UNBOUNDED, "unbounded"},
 	    {XP_CAP_DEADLINE, "deadline"},
+	    {XP_CAP_UNTRUSTING, "untrusting"},
 	};
 
 	unsigned lowest = caps & -caps;

@@ -8,6 +8,7 @@
 #include "xpshare/chan/queue_pipe.h"
 #include "xpshare/chan/queue_ring.h"
 #include "xpshare/manager/proxy_kind.h"
+#include "xpshare/shm/arena.h"
 #include "xpshare/shm/array.h"
 #include "xpshare/shm/value.h"
 #include "xpshare/sync/barrier_futex.h"
@@ -112,6 +113,25 @@ int xp_object_make(const struct xp_impl *impl, struct xp_place *place,
 	object.impl = impl;
 	*ret_object = object;
 	return 0;
+}
+
+int xp_object_offset(const struct xp_object *object, const struct xp_place *place,
+		     uint64_t *ret_offset)
+{
+	if (!object->impl->where || !place->arena)
+		return -ENOTSUP;
+	*ret_offset = xp_arena_offset(place->arena, object->impl->where(object));
+	return 0;
+}
+
+int xp_object_attach(const struct xp_impl *impl, const struct xp_place *place,
+		     const struct xp_params *params, uint64_t offset, struct xp_object *ret_object)
+{
+	struct xp_place there = {.arena = place->arena, .existing = offset};
+
+	if (!impl->where)
+		return -ENOTSUP;
+	return offset == 0 ? -EPROTO : xp_object_make(impl, &there, params, ret_object);
 }
 
 void xp_object_drop(struct xp_object *object)

@@ -53,6 +53,26 @@ void xp_place_close(struct xp_place *place);
 XP_MUST_CHECK int xp_object_make(const struct xp_impl *impl, struct xp_place *place,
 				 const struct xp_params *params, struct xp_object *ret_object);
 
+/**
+ * xp_object_offset() - Where @object lies in the segment of its place, for xp_object_attach().
+ * Return: 0; -ENOTSUP where a process cannot attach: a descriptor belongs to it, or a manager.
+ */
+XP_MUST_CHECK int xp_object_offset(const struct xp_object *object, const struct xp_place *place,
+				   uint64_t *ret_offset);
+
+/**
+ * xp_object_attach() - Use the object at @offset of a segment that another process has made and this
+ * one has opened by name or descriptor (shm/segment.h); @place has a view of it (xp_arena_view()).
+ * @impl, @params: As its maker had them.
+ *
+ * A barrier's action and a value's lock are this process's own. xp_object_drop() ends the use.
+ *
+ * Return: 0; -ENOTSUP; -EPROTO: no such object can be there.
+ */
+XP_MUST_CHECK int xp_object_attach(const struct xp_impl *impl, const struct xp_place *place,
+				   const struct xp_params *params, uint64_t offset,
+				   struct xp_object *ret_object);
+
 /** xp_object_drop() - Release what this process holds; accepts a zeroed object. */
 void xp_object_drop(struct xp_object *object);
 

@@ -118,8 +118,9 @@ const struct xp_impl xp_impl_joinable_ring = {
     .kind = XP_KIND_JOINABLE,
     .scope = XP_SCOPE_INHERITED,
     .caps = XP_CAP_ROBUST | XP_CAP_CLOSE | XP_CAP_MULTI_PRODUCER | XP_CAP_MULTI_CONSUMER |
-	    XP_CAP_EXEC | XP_CAP_DEADLINE,
+	    XP_CAP_EXEC | XP_CAP_DEADLINE | XP_CAP_UNTRUSTING,
     .make = make_ring,
+    .where = xp_queue_ring_where,
     .drop = xp_queue_ring_drop,
 };
 
@@ -176,7 +177,8 @@ const struct xp_impl xp_impl_joinable_pipe = {
     .title = "queue/pipe that counts what is done",
     .kind = XP_KIND_JOINABLE,
     .scope = XP_SCOPE_INHERITED,
-    .caps = XP_CAP_CLOSE | XP_CAP_MULTI_PRODUCER | XP_CAP_MULTI_CONSUMER | XP_CAP_DEADLINE,
+    .caps = XP_CAP_CLOSE | XP_CAP_MULTI_PRODUCER | XP_CAP_MULTI_CONSUMER | XP_CAP_DEADLINE |
+	    XP_CAP_UNTRUSTING,
     .make = make_pipe,
     .drop = xp_queue_pipe_drop,
 };

@@ -281,7 +281,8 @@ const struct xp_impl xp_impl_pipe_socket = {
     .title = "AF_UNIX socket pair, one packet per message",
     .kind = XP_KIND_PIPE,
     .scope = XP_SCOPE_INHERITED,
-    .caps = XP_CAP_ROBUST | XP_CAP_DUPLEX | XP_CAP_DESCRIPTOR | XP_CAP_EXEC | XP_CAP_DEADLINE,
+    .caps = XP_CAP_ROBUST | XP_CAP_DUPLEX | XP_CAP_DESCRIPTOR | XP_CAP_EXEC | XP_CAP_DEADLINE |
+	    XP_CAP_UNTRUSTING,
     .make = make,
     .drop = drop,
 };

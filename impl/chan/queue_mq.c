@@ -213,7 +213,7 @@ const struct xp_impl xp_impl_queue_mq = {
     .kind = XP_KIND_QUEUE,
     .scope = XP_SCOPE_INHERITED,
     .caps = XP_CAP_ROBUST | XP_CAP_MULTI_PRODUCER | XP_CAP_MULTI_CONSUMER | XP_CAP_EXEC |
-	    XP_CAP_DEADLINE,
+	    XP_CAP_DEADLINE | XP_CAP_UNTRUSTING,
     .make = make,
     .drop = drop,
 };

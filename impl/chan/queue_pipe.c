@@ -143,11 +143,10 @@ static int get_now(struct xp_queue_pipe *queue, void *buffer, size_t capacity, s
 	struct xp_fifo_part part = {0};
 
 	int rc = xp_fifo_recv(queue->in, &shared->rx, &part, buffer, capacity, ret_size, deadline);
-	if (rc == -ETIMEDOUT && part.size > 0) {
-		/* All of a frame is in the pipe once its head is: it was written in one go. Only a
-		 * writer stopped within that write can bring us here; then wait for it. */
-		rc = xp_fifo_recv(queue->in, &shared->rx, &part, buffer, capacity, ret_size, NULL);
-	}
+	/* All of a frame is in the pipe once its head is: it was written in one go that did not block,
+	 * which the kernel lets nobody see half of. So this head was no head. */
+	if (rc == -ETIMEDOUT && part.size > 0)
+		rc = -EPROTO;
 	xp_fifo_part_fini(&part);
 	if (rc < 0)
 		return rc;
@@ -200,17 +199,18 @@ int xp_queue_pipe_close(void *self)
 {
 	struct xp_queue_pipe *queue = self;
 	struct xp_queue_pipe_shared *shared = queue->shared;
-	int rc = take_turn(queue, &shared->put_lock, NULL);
+	/* Within the writers' turn, so that no put is under way; a stopped writer, who could hold it
+	 * for ever, does not keep the queue open. */
+	struct timespec limit = xp_deadline_after(XP_QUEUE_TRY_PATIENCE_NS);
+	int turn = take_turn(queue, &shared->put_lock, &limit), rc = 0;
 
-	if (rc < 0)
-		return rc;
-	if (!is_closed(queue)) {
-		atomic_store_explicit(&shared->closed, 1, memory_order_release);
+	if (atomic_exchange_explicit(&shared->closed, 1, memory_order_acq_rel) == 0) {
 		/* The budget leaves room for it. */
 		rc = xp_fifo_send_end(queue->out, NULL);
 		xp_park_wake(&shared->putters);
 	}
-	(void)xp_lock_futex_release(&shared->put_lock);
+	if (turn == 0)
+		(void)xp_lock_futex_release(&shared->put_lock);
 	return rc;
 }
 
@@ -304,7 +304,8 @@ const struct xp_impl xp_impl_queue_pipe = {
     .title = "kernel pipe, two locks and a bound: multiprocessing's design",
     .kind = XP_KIND_QUEUE,
     .scope = XP_SCOPE_INHERITED,
-    .caps = XP_CAP_CLOSE | XP_CAP_MULTI_PRODUCER | XP_CAP_MULTI_CONSUMER | XP_CAP_DEADLINE,
+    .caps = XP_CAP_CLOSE | XP_CAP_MULTI_PRODUCER | XP_CAP_MULTI_CONSUMER | XP_CAP_DEADLINE |
+	    XP_CAP_UNTRUSTING,
     .make = make,
     .drop = xp_queue_pipe_drop,
 };

@@ -445,6 +445,11 @@ struct xp_queue_ring *xp_queue_ring_of(const struct xp_queue *queue)
 	return queue->self;
 }
 
+void *xp_queue_ring_where(const struct xp_object *object)
+{
+	return ((const struct xp_queue_ring *)object->owner)->shared;
+}
+
 void xp_queue_ring_drop(struct xp_object *object)
 {
 	struct xp_queue_ring *queue = object->owner;
@@ -469,8 +474,12 @@ int xp_queue_ring_make(struct xp_place *place, const struct xp_params *params, b
 	queue = aligned_alloc(_Alignof(struct xp_queue_ring), sizeof(*queue));
 	if (!queue)
 		return -ENOMEM;
-	rc = xp_arena_alloc(place->arena, size, XP_ISOLATION, &memory);
-	if (rc == 0) {
+	rc = xp_arena_take(place->arena, place->existing, size, &memory);
+	if (rc == 0 && place->existing) {
+		rc = xp_queue_ring_attach(memory, size, params->strategy, queue);
+		if (rc == 0 && queue->multi != multi)
+			rc = -EPROTO;
+	} else if (rc == 0) {
 		rc = xp_queue_ring_create(memory, capacity, item_max, multi, params->strategy,
 					  queue);
 		if (rc < 0)
@@ -505,8 +514,9 @@ const struct xp_impl xp_impl_queue_ring_spsc = {
     .title = "ring in shared memory, one producer and one consumer, no locks",
     .kind = XP_KIND_QUEUE,
     .scope = XP_SCOPE_INHERITED,
-    .caps = XP_CAP_ROBUST | XP_CAP_CLOSE | XP_CAP_EXEC | XP_CAP_DEADLINE,
+    .caps = XP_CAP_ROBUST | XP_CAP_CLOSE | XP_CAP_EXEC | XP_CAP_DEADLINE | XP_CAP_UNTRUSTING,
     .make = make_spsc,
+    .where = xp_queue_ring_where,
     .drop = xp_queue_ring_drop,
 };
 
@@ -516,7 +526,8 @@ const struct xp_impl xp_impl_queue_ring_mpmc = {
     .kind = XP_KIND_QUEUE,
     .scope = XP_SCOPE_INHERITED,
     .caps = XP_CAP_ROBUST | XP_CAP_CLOSE | XP_CAP_MULTI_PRODUCER | XP_CAP_MULTI_CONSUMER |
-	    XP_CAP_EXEC | XP_CAP_DEADLINE,
+	    XP_CAP_EXEC | XP_CAP_DEADLINE | XP_CAP_UNTRUSTING,
     .make = make_mpmc,
+    .where = xp_queue_ring_where,
     .drop = xp_queue_ring_drop,
 };

@@ -207,6 +207,7 @@ int xp_queue_ring_close(void *self);
 XP_MUST_CHECK int xp_queue_ring_make(struct xp_place *place, const struct xp_params *params,
 				     bool multi, const struct xp_queue_ops *ops,
 				     struct xp_object *ret_object);
+void *xp_queue_ring_where(const struct xp_object *object);
 void xp_queue_ring_drop(struct xp_object *object);
 
 #endif

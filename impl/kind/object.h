@@ -42,6 +42,10 @@ enum xp_cap {
 	XP_CAP_OWNED = 1u << 10,	 /* lock: release by another than the holder is -EPERM */
 	XP_CAP_UNBOUNDED = 1u << 11,	 /* queue: capacity 0 means no bound */
 	XP_CAP_DEADLINE = 1u << 12, /* the _until forms keep their deadline also in mid-transfer */
+	/* Whatever a peer writes over its shared memory, a survivor's call ends with a result or an
+	 * error: no crash, no access out of bounds, no wait beyond its deadline. (A peer can always
+	 * hold a lock for ever, by acquiring it or by writing that it has.) */
+	XP_CAP_UNTRUSTING = 1u << 13,
 };
 
 /* How the members wait (METHOD 1: every claim names its wait strategy). */
@@ -85,15 +89,18 @@ struct xp_params {
 
 /**
  * struct xp_place - Where an object is made.
- * @arena:   Shared memory for the shm and inherited scopes (shm/arena.h).
- * @manager: The connected manager for the managed scope (manager/proxy.h); NULL where there is
- *           none.
+ * @arena:    Shared memory for the shm and inherited scopes (shm/arena.h).
+ * @manager:  The connected manager for the managed scope (manager/proxy.h); NULL where there is
+ *            none.
+ * @existing: 0, or the offset of the object in the arena's segment, which another process has made:
+ *            then make takes it as it is. For xp_object_attach() only.
  *
  * The place outlives the objects that are made in it.
  */
 struct xp_place {
 	struct xp_arena *arena;
 	struct xp_manager *manager;
+	uint64_t existing;
 };
 
 struct xp_impl;
@@ -127,6 +134,8 @@ struct xp_object {
  * @name:  "lock/futex": stable, unique, the name in every report.
  * @title: One line for a table: what it is made of.
  * @make:  Make an object. 0 or -errno; -ENOTSUP for parameters that it cannot serve.
+ * @where: The object's bytes in shared memory; NULL where there is more to it than those, so that
+ *         no process can attach to it (catalog/catalog.h).
  * @drop:  Release what this process holds of it. The process that made it also destroys it.
  */
 struct xp_impl {
@@ -137,6 +146,7 @@ struct xp_impl {
 	unsigned caps;
 	int (*make)(const struct xp_impl *impl, struct xp_place *place,
 		    const struct xp_params *params, struct xp_object *ret_object);
+	void *(*where)(const struct xp_object *object);
 	void (*drop)(struct xp_object *object);
 };
 

@@ -132,6 +132,19 @@ void xp_arena_free(struct xp_arena *arena, void *at)
 		join(arena, low - 1);
 }
 
+void xp_arena_view(struct xp_arena *arena, struct xp_segment *segment)
+{
+	/* No process has the id 0: nobody is the maker. */
+	*arena = (struct xp_arena){.segment = segment};
+}
+
+int xp_arena_take(struct xp_arena *arena, uint64_t existing, size_t size, void **ret)
+{
+	if (existing == 0)
+		return xp_arena_alloc(arena, size, XP_ISOLATION, ret);
+	return size == 0 ? -EINVAL : xp_arena_at(arena, existing, size, XP_ISOLATION, ret);
+}
+
 uint64_t xp_arena_offset(const struct xp_arena *arena, const void *at)
 {
 	const unsigned char *byte = at;

@@ -6,7 +6,7 @@
  *               offset wherever another process has to find it; addresses differ from map to map.
  * Use           maker: xp_arena_init(&arena, &segment), alloc, free, fini, then close the segment.
  *               Objects are made before fork; a child uses them and does not allocate. An opener of
- *               the segment uses xp_segment_at().
+ *               the segment uses xp_segment_at(), or xp_arena_view() and xp_object_attach().
  * Memory        The books (which piece is taken) are in the maker's private memory. So no peer can
  *               corrupt them, and no death of any process in any call can leave them half-written.
  *               The price is that only the maker allocates: any other process gets -EPERM.
@@ -36,6 +36,12 @@ struct xp_arena {
 /** xp_arena_init() - Take charge of all of @segment after its header. Return: 0; -ENOMEM. */
 XP_MUST_CHECK int xp_arena_init(struct xp_arena *arena, struct xp_segment *segment);
 
+/**
+ * xp_arena_view() - Look at the pieces of a @segment that another process divides: alloc is -EPERM,
+ * free does nothing.
+ */
+void xp_arena_view(struct xp_arena *arena, struct xp_segment *segment);
+
 /** xp_arena_fini() - Forget the books; pieces that are still in use stay as they are. */
 void xp_arena_fini(struct xp_arena *arena);
 
@@ -54,6 +60,12 @@ XP_MUST_CHECK int xp_arena_alloc(struct xp_arena *arena, size_t size, size_t ali
  * child may drop its inherited handles. An address that alloc did not return is an assertion.
  */
 void xp_arena_free(struct xp_arena *arena, void *at);
+
+/**
+ * xp_arena_take() - The shared bytes of an object: new and zeroed; or where @existing is not 0,
+ * those at that offset. Return: as xp_arena_alloc(); as xp_segment_at().
+ */
+XP_MUST_CHECK int xp_arena_take(struct xp_arena *arena, uint64_t existing, size_t size, void **ret);
 
 /** xp_arena_offset() - The offset of @at, an address within the segment, for other processes. */
 uint64_t xp_arena_offset(const struct xp_arena *arena, const void *at);

@@ -120,7 +120,7 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 	ref = malloc(sizeof(*ref));
 	if (!ref)
 		return -ENOMEM;
-	rc = xp_arena_alloc(place->arena, params->length * size, XP_ISOLATION, &items);
+	rc = xp_arena_take(place->arena, place->existing, params->length * size, &items);
 	if (rc < 0) {
 		free(ref);
 		return rc;
@@ -137,6 +137,11 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 	    .owner = ref,
 	};
 	return 0;
+}
+
+static void *where(const struct xp_object *object)
+{
+	return ((const struct array_ref *)object->owner)->items;
 }
 
 static void drop(struct xp_object *object)
@@ -158,7 +163,8 @@ const struct xp_impl xp_impl_array_raw = {
     .title = "plain loads and stores of shared cells",
     .kind = XP_KIND_ARRAY,
     .scope = XP_SCOPE_SHM,
-    .caps = XP_CAP_ROBUST,
+    .caps = XP_CAP_ROBUST | XP_CAP_UNTRUSTING,
     .make = make,
+    .where = where,
     .drop = drop,
 };

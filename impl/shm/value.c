@@ -115,7 +115,7 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 	if (!ref)
 		return -ENOMEM;
 	*ref = (struct cell_ref){.size = size, .arena = place->arena};
-	rc = xp_arena_alloc(place->arena, size, XP_ISOLATION, &ref->cell);
+	rc = xp_arena_take(place->arena, place->existing, size, &ref->cell);
 	if (rc < 0) {
 		free(ref);
 		return rc;
@@ -129,6 +129,11 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 	    .owner = ref,
 	};
 	return 0;
+}
+
+static void *where(const struct xp_object *object)
+{
+	return ((const struct cell_ref *)object->owner)->cell;
 }
 
 static void drop(struct xp_object *object)
@@ -150,8 +155,9 @@ const struct xp_impl xp_impl_value_raw = {
     .title = "plain loads and stores of a shared cell",
     .kind = XP_KIND_VALUE,
     .scope = XP_SCOPE_SHM,
-    .caps = XP_CAP_ROBUST,
+    .caps = XP_CAP_ROBUST | XP_CAP_UNTRUSTING,
     .make = make,
+    .where = where,
     .drop = drop,
 };
 
@@ -160,7 +166,8 @@ const struct xp_impl xp_impl_value_atomic = {
     .title = "C11 atomic operations on a shared cell",
     .kind = XP_KIND_VALUE,
     .scope = XP_SCOPE_SHM,
-    .caps = XP_CAP_ROBUST | XP_CAP_ATOMIC,
+    .caps = XP_CAP_ROBUST | XP_CAP_ATOMIC | XP_CAP_UNTRUSTING,
     .make = make,
+    .where = where,
     .drop = drop,
 };

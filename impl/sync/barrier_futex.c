@@ -364,7 +364,8 @@ const struct xp_impl xp_impl_barrier_futex = {
     .title = "generation and arrivals on one futex word",
     .kind = XP_KIND_BARRIER,
     .scope = XP_SCOPE_INHERITED,
-    .caps = XP_CAP_ROBUST,
+    .caps = XP_CAP_ROBUST | XP_CAP_UNTRUSTING,
     .make = make,
+    .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,
 };

@@ -222,7 +222,8 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 		return rc;
 	}
 	object.owner = ref;
-	rc = init(ref->ref.shared, params->count);
+	if (!place->existing)
+		rc = init(ref->ref.shared, params->count);
 	if (rc < 0) {
 		xp_sync_ref_drop(&object);
 		return rc;
@@ -241,5 +242,6 @@ const struct xp_impl xp_impl_barrier_pthread = {
     .scope = XP_SCOPE_INHERITED,
     .caps = 0,
     .make = make,
+    .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,
 };

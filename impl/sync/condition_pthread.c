@@ -187,7 +187,8 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 	if (rc < 0)
 		return rc;
 	object.owner = ref;
-	rc = init(ref->shared);
+	if (!place->existing)
+		rc = init(ref->shared);
 	if (rc < 0) {
 		xp_sync_ref_drop(&object);
 		return rc;
@@ -205,5 +206,6 @@ const struct xp_impl xp_impl_condition_pthread = {
     .scope = XP_SCOPE_INHERITED,
     .caps = 0,
     .make = make,
+    .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,
 };

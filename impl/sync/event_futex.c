@@ -89,7 +89,8 @@ const struct xp_impl xp_impl_event_futex = {
     .title = "flag and count of sets on one futex word",
     .kind = XP_KIND_EVENT,
     .scope = XP_SCOPE_INHERITED,
-    .caps = XP_CAP_ROBUST,
+    .caps = XP_CAP_ROBUST | XP_CAP_UNTRUSTING,
     .make = make,
+    .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,
 };

@@ -213,7 +213,8 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 
 	if (rc < 0)
 		return rc;
-	xp_lock_futex_init(ref->shared, params->fair ? XP_LOCK_FAIR : 0);
+	if (!place->existing)
+		xp_lock_futex_init(ref->shared, params->fair ? XP_LOCK_FAIR : 0);
 	*ret_object =
 	    (struct xp_object){.impl = impl, .as.lock = {.ops = &ops, .self = ref}, .owner = ref};
 	return 0;
@@ -224,7 +225,8 @@ const struct xp_impl xp_impl_lock_futex = {
     .title = "one futex word on the robust list",
     .kind = XP_KIND_LOCK,
     .scope = XP_SCOPE_INHERITED,
-    .caps = XP_CAP_ROBUST | XP_CAP_FAIR | XP_CAP_OWNED,
+    .caps = XP_CAP_ROBUST | XP_CAP_FAIR | XP_CAP_OWNED | XP_CAP_UNTRUSTING,
     .make = make,
+    .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,
 };

@@ -88,7 +88,8 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 	if (rc < 0)
 		return rc;
 	object.owner = ref;
-	rc = xp_mutex_init(ref->shared);
+	if (!place->existing)
+		rc = xp_mutex_init(ref->shared);
 	if (rc < 0) {
 		xp_sync_ref_drop(&object);
 		return rc;
@@ -105,5 +106,6 @@ const struct xp_impl xp_impl_lock_pthread = {
     .scope = XP_SCOPE_INHERITED,
     .caps = XP_CAP_ROBUST | XP_CAP_OWNED,
     .make = make,
+    .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,
 };

@@ -67,7 +67,7 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 	if (rc < 0)
 		return rc;
 	object.owner = ref;
-	if (sem_init(ref->shared, 1, 1) < 0) {
+	if (!place->existing && sem_init(ref->shared, 1, 1) < 0) {
 		rc = -errno;
 		xp_sync_ref_drop(&object);
 		return rc;
@@ -85,5 +85,6 @@ const struct xp_impl xp_impl_lock_sem = {
     .scope = XP_SCOPE_INHERITED,
     .caps = 0,
     .make = make,
+    .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,
 };

@@ -215,7 +215,8 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 	self->own = !params->lock;
 	self->lock = self->own ? (struct xp_lock){.ops = &xp_rlock_futex_ops, .self = &self->ref}
 			       : *params->lock;
-	xp_lock_futex_init(&head_of(self)->lock, params->fair ? XP_LOCK_FAIR : 0);
+	if (!place->existing)
+		xp_lock_futex_init(&head_of(self)->lock, params->fair ? XP_LOCK_FAIR : 0);
 
 	struct xp_lock user = {.ops = &user_lock_ops, .self = self};
 	*ret_object = (struct xp_object){.impl = impl, .owner = self};
@@ -240,8 +241,9 @@ const struct xp_impl xp_impl_value_locked = {
     .title = "a cell with a recursive lock, stores all or nothing",
     .kind = XP_KIND_VALUE,
     .scope = XP_SCOPE_SHM,
-    .caps = XP_CAP_ROBUST | XP_CAP_LOCKED,
+    .caps = XP_CAP_ROBUST | XP_CAP_LOCKED | XP_CAP_UNTRUSTING,
     .make = make,
+    .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,
 };
 
@@ -250,7 +252,8 @@ const struct xp_impl xp_impl_array_locked = {
     .title = "cells with a recursive lock, blocks all or nothing",
     .kind = XP_KIND_ARRAY,
     .scope = XP_SCOPE_SHM,
-    .caps = XP_CAP_ROBUST | XP_CAP_LOCKED,
+    .caps = XP_CAP_ROBUST | XP_CAP_LOCKED | XP_CAP_UNTRUSTING,
     .make = make,
+    .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,
 };

@@ -24,7 +24,7 @@ int xp_sync_ref_init(struct xp_sync_ref *ref, struct xp_place *place,
 		return -EINVAL;
 
 	void *shared;
-	int rc = xp_arena_alloc(place->arena, size, XP_ISOLATION, &shared);
+	int rc = xp_arena_take(place->arena, place->existing, size, &shared);
 	if (rc < 0)
 		return rc;
 	*ref = (struct xp_sync_ref){.shared = shared, .arena = place->arena};
@@ -46,6 +46,11 @@ int xp_sync_ref_make(struct xp_place *place, const struct xp_params *params, siz
 	}
 	*ret_ref = ref;
 	return 0;
+}
+
+void *xp_sync_ref_where(const struct xp_object *object)
+{
+	return ((const struct xp_sync_ref *)object->owner)->shared;
 }
 
 void xp_sync_ref_drop(struct xp_object *object)

@@ -29,7 +29,8 @@ struct xp_sync_ref {
 void xp_sync_wait_init(struct xp_wait *how, enum xp_wait_strategy strategy);
 
 /**
- * xp_sync_ref_init() - Take @size zeroed shared bytes for an object made with @params.
+ * xp_sync_ref_init() - Take @size shared bytes for an object made with @params: zeroed, or, where
+ * @place names an existing one, as they are and to be left so.
  * xp_sync_ref_make() - The same in memory of its own. Return: 0; -EINVAL (strategy); -ENOMEM;
  * as xp_arena_alloc().
  */
@@ -37,6 +38,9 @@ XP_MUST_CHECK int xp_sync_ref_init(struct xp_sync_ref *ref, struct xp_place *pla
 				   const struct xp_params *params, size_t size);
 XP_MUST_CHECK int xp_sync_ref_make(struct xp_place *place, const struct xp_params *params,
 				   size_t size, struct xp_sync_ref **ret_ref);
+
+/** xp_sync_ref_where() - The @where of every such implementation. */
+void *xp_sync_ref_where(const struct xp_object *object);
 
 /** xp_sync_ref_drop() - The drop of every implementation whose owner begins with a struct
  *  xp_sync_ref and comes from malloc. */

@@ -115,7 +115,7 @@ const struct xp_impl xp_impl_semaphore_eventfd = {
     .title = "counter in the kernel, behind a descriptor",
     .kind = XP_KIND_SEMAPHORE,
     .scope = XP_SCOPE_INHERITED,
-    .caps = XP_CAP_ROBUST | XP_CAP_DESCRIPTOR | XP_CAP_EXEC,
+    .caps = XP_CAP_ROBUST | XP_CAP_DESCRIPTOR | XP_CAP_EXEC | XP_CAP_UNTRUSTING,
     .make = make,
     .drop = drop,
 };

@@ -82,7 +82,8 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 	if (rc < 0)
 		return rc;
 	object.owner = ref;
-	rc = xp_semaphore_futex_init(ref->shared, params->count, limit);
+	if (!place->existing)
+		rc = xp_semaphore_futex_init(ref->shared, params->count, limit);
 	if (rc < 0) {
 		xp_sync_ref_drop(&object);
 		return rc;
@@ -97,8 +98,9 @@ const struct xp_impl xp_impl_semaphore_futex = {
     .title = "counter on one futex word",
     .kind = XP_KIND_SEMAPHORE,
     .scope = XP_SCOPE_INHERITED,
-    .caps = XP_CAP_ROBUST,
+    .caps = XP_CAP_ROBUST | XP_CAP_UNTRUSTING,
     .make = make,
+    .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,
 };
 
@@ -107,7 +109,8 @@ const struct xp_impl xp_impl_bounded_futex = {
     .title = "counter with a limit on one futex word",
     .kind = XP_KIND_BOUNDED,
     .scope = XP_SCOPE_INHERITED,
-    .caps = XP_CAP_ROBUST,
+    .caps = XP_CAP_ROBUST | XP_CAP_UNTRUSTING,
     .make = make,
+    .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,
 };

@@ -80,9 +80,10 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 		return rc;
 	object.owner = ref;
 	struct counter *counter = ref->shared;
-	counter->bounded = impl->kind == XP_KIND_BOUNDED;
-	if (sem_init(&counter->semaphore, 1, params->count) < 0 ||
-	    sem_init(&counter->out, 1, 0) < 0) {
+	if (!place->existing)
+		counter->bounded = impl->kind == XP_KIND_BOUNDED;
+	if (!place->existing && (sem_init(&counter->semaphore, 1, params->count) < 0 ||
+				 sem_init(&counter->out, 1, 0) < 0)) {
 		rc = -errno;
 		xp_sync_ref_drop(&object);
 		return rc;
@@ -100,6 +101,7 @@ const struct xp_impl xp_impl_semaphore_posix = {
     .scope = XP_SCOPE_INHERITED,
     .caps = 0,
     .make = make,
+    .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,
 };
 
@@ -110,5 +112,6 @@ const struct xp_impl xp_impl_bounded_posix = {
     .scope = XP_SCOPE_INHERITED,
     .caps = 0,
     .make = make,
+    .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,
 };
