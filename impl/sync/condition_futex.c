@@ -8,6 +8,13 @@
 /* Of a place, beside the waiter bit. */
 enum { IDLE = 0, WAITING = 1, SIGNALLED = 2 };
 
+/* Of @handing, when it is not 0: HANDING, the place of the dead, the place of the heir. */
+#define HANDING	  0x80000000u
+#define HEIR_BITS 8u
+#define HEIR_MASK 0xffu
+
+_Static_assert(XP_CONDITION_WAITERS_MAX <= HEIR_MASK, "both places fit into one word");
+
 void xp_condition_futex_init(struct xp_condition_futex *condition)
 {
 	memset(condition, 0, sizeof(*condition));
@@ -38,23 +45,6 @@ static bool is_dead(struct xp_condition_place *place)
 	       !xp_robust_alive(life & FUTEX_TID_MASK);
 }
 
-/* Clear the places of the dead. Returns how many signals died with them. The lock is held. */
-static uint32_t bury(struct xp_condition_futex *condition)
-{
-	uint32_t signals = 0;
-
-	for (uint32_t i = 0; i < used_places(condition); i++) {
-		struct xp_condition_place *place = &condition->places[i];
-		if (!is_dead(place))
-			continue;
-		if (xp_wait_value(&place->state) == SIGNALLED)
-			signals++;
-		atomic_store_explicit(&place->state, IDLE, memory_order_relaxed);
-		atomic_store_explicit(&place->life, 0, memory_order_release);
-	}
-	return signals;
-}
-
 /* The place of the living waiter that has waited longest, or NULL. The lock is held. */
 static struct xp_condition_place *longest_waiter(struct xp_condition_futex *condition)
 {
@@ -72,6 +62,64 @@ static struct xp_condition_place *longest_waiter(struct xp_condition_futex *cond
 	return found;
 }
 
+static void signal_place(struct xp_condition_place *place)
+{
+	xp_wait_publish(&place->state, SIGNALLED, XP_FUTEX_ALL);
+}
+
+static uint32_t index_of(const struct xp_condition_futex *condition,
+			 const struct xp_condition_place *place)
+{
+	return (uint32_t)(place - condition->places);
+}
+
+/* Finish the hand-over in which a holder of the lock died, before anything else changes. */
+static void settle(struct xp_condition_futex *condition)
+{
+	uint32_t handing = atomic_load_explicit(&condition->handing, memory_order_relaxed);
+	uint32_t from = handing >> HEIR_BITS & HEIR_MASK, to = handing & HEIR_MASK;
+
+	if (__builtin_expect(handing == 0, 1))
+		return;
+	/* What is in shared memory may be garbage. */
+	if (from < XP_CONDITION_WAITERS_MAX && to < XP_CONDITION_WAITERS_MAX &&
+	    xp_wait_value(&condition->places[to].state) != WAITING)
+		atomic_store_explicit(&condition->places[from].state, IDLE, memory_order_relaxed);
+	atomic_store_explicit(&condition->handing, 0, memory_order_release);
+}
+
+/* The signal that died with the waiter of @place goes to the one that has waited longest, if any. */
+static void hand_over(struct xp_condition_futex *condition, struct xp_condition_place *place)
+{
+	struct xp_condition_place *heir = longest_waiter(condition);
+
+	if (heir) {
+		atomic_store_explicit(&condition->handing,
+				      HANDING | index_of(condition, place) << HEIR_BITS |
+					  index_of(condition, heir),
+				      memory_order_relaxed);
+		/* An exchange with release: @handing is there when the heir is signalled. */
+		signal_place(heir);
+	}
+	atomic_store_explicit(&place->state, IDLE, memory_order_relaxed);
+	atomic_store_explicit(&condition->handing, 0, memory_order_release);
+}
+
+/* Clear the places of the dead and pass on the signals that they had. The lock is held. */
+static void bury(struct xp_condition_futex *condition)
+{
+	settle(condition);
+	for (uint32_t i = 0; i < used_places(condition); i++) {
+		struct xp_condition_place *place = &condition->places[i];
+		if (!is_dead(place))
+			continue;
+		if (xp_wait_value(&place->state) == SIGNALLED)
+			hand_over(condition, place);
+		atomic_store_explicit(&place->state, IDLE, memory_order_relaxed);
+		atomic_store_explicit(&place->life, 0, memory_order_release);
+	}
+}
+
 static void signal_waiters(struct xp_condition_futex *condition, uint32_t count)
 {
 	/* More rounds than places would mean that a peer is writing garbage. */
@@ -79,7 +127,7 @@ static void signal_waiters(struct xp_condition_futex *condition, uint32_t count)
 		struct xp_condition_place *place = longest_waiter(condition);
 		if (!place)
 			return;
-		xp_wait_publish(&place->state, SIGNALLED, XP_FUTEX_ALL);
+		signal_place(place);
 	}
 }
 
@@ -88,8 +136,8 @@ int xp_condition_futex_signal(struct xp_condition_futex *condition, uint32_t cou
 	if (!xp_lock_futex_held(&condition->lock))
 		return -EPERM;
 
-	uint32_t left = bury(condition);
-	signal_waiters(condition, count > UINT32_MAX - left ? UINT32_MAX : count + left);
+	bury(condition);
+	signal_waiters(condition, count);
 	return 0;
 }
 
@@ -125,9 +173,12 @@ static int claim(struct xp_condition_futex *condition, struct xp_condition_place
 }
 
 /* Give the place back. Returns whether its waiter had been signalled. */
-static bool retire(struct xp_condition_place *place)
+static bool retire(struct xp_condition_futex *condition, struct xp_condition_place *place)
 {
 	struct xp_robust *self = &xp_robust_self;
+
+	/* Whether this place has got a dead one's signal cannot be seen any more after this. */
+	settle(condition);
 	bool signalled = xp_wait_value(&place->state) != WAITING;
 
 	atomic_store_explicit(&place->state, IDLE, memory_order_relaxed);
@@ -154,7 +205,7 @@ static void patrol_places(struct xp_condition_futex *condition, struct xp_wait *
 	int rc = xp_lock_futex_acquire_until(&condition->lock, how, deadline);
 	if (rc < 0 && rc != -EOWNERDEAD)
 		return;
-	signal_waiters(condition, bury(condition));
+	bury(condition);
 	/* Whoever takes the lock for its own purposes has to hear of the death. */
 	if (rc == -EOWNERDEAD)
 		(void)xp_lock_futex_release_dead(&condition->lock);
@@ -171,13 +222,18 @@ int xp_condition_futex_wait_until(struct xp_condition_futex *condition, struct x
 
 	if (!xp_lock_futex_held(lock))
 		return -EPERM;
-	signal_waiters(condition, bury(condition));
+	bury(condition);
 	int rc = claim(condition, &place);
 	if (rc < 0)
 		return rc;
 
 	uint32_t depth = atomic_load_explicit(&lock->count, memory_order_relaxed);
 	rc = xp_lock_futex_release(lock);
+	if (rc < 0) {
+		/* A peer has overwritten the lock: it is not ours any more, and not to be waited for. */
+		(void)retire(condition, place);
+		return rc;
+	}
 	while (rc == 0 && xp_wait_value(&place->state) == WAITING) {
 		rc = xp_wait_step(&place->state, WAITING, how, &patrol, deadline);
 		if (rc == -EAGAIN) {
@@ -187,7 +243,7 @@ int xp_condition_futex_wait_until(struct xp_condition_futex *condition, struct x
 	}
 
 	int held = xp_lock_futex_acquire_until(lock, how, NULL);
-	if (retire(place) && rc == -ETIMEDOUT)
+	if (retire(condition, place) && rc == -ETIMEDOUT)
 		rc = 0;
 	if (held < 0 && held != -EOWNERDEAD)
 		return held;
@@ -217,7 +273,8 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 
 	if (rc < 0)
 		return rc;
-	xp_condition_futex_init(ref->shared);
+	if (!place->existing)
+		xp_condition_futex_init(ref->shared);
 	*ret_object = (struct xp_object){
 	    .impl = impl,
 	    .as.condition = {.ops = &ops,
@@ -234,7 +291,8 @@ const struct xp_impl xp_impl_condition_futex = {
     .title = "a futex word for each waiter, in turn",
     .kind = XP_KIND_CONDITION,
     .scope = XP_SCOPE_INHERITED,
-    .caps = XP_CAP_ROBUST,
+    .caps = XP_CAP_ROBUST | XP_CAP_UNTRUSTING,
     .make = make,
+    .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,
 };

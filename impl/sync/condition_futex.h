@@ -18,10 +18,14 @@
  *               No lost signal: a waiter is WAITING before it releases the lock, and a signal needs
  *               the lock. A waiter whose deadline passes while it is being signalled finds that out
  *               with the lock held, and returns 0. No false one: a place is SIGNALLED by a signal only.
+ *               The spin model condition.pml verifies both, with two deaths at any steps.
  * Death         Of a waiter: its place is marked; a signal passes it by, and one that it had received
- *               and not yet returned with goes to the next waiter. Of a signaller after it marked a
- *               place and before the wake-up: the waiter finds out after a nap (base/wait.h). Of the
- *               holder of the lock: -EOWNERDEAD for the next, and nothing here needs repair.
+ *               and not yet taken note of under the lock goes to the next waiter, exactly once: who
+ *               hands it over says in @handing what it is about to do, and if it dies in between,
+ *               the next holder sees from the heir's state whether that was done. Of a signaller
+ *               after it marked a place and before the wake-up: the waiter finds out after a nap
+ *               (base/wait.h). Of the holder of the lock: -EOWNERDEAD for the next, and nothing
+ *               else needs repair.
  */
 #ifndef XPSHARE_SYNC_CONDITION_FUTEX_H
 #define XPSHARE_SYNC_CONDITION_FUTEX_H
@@ -60,12 +64,14 @@ _Static_assert(offsetof(struct xp_condition_place, life) ==
  * @lock:    Of the condition.
  * @tickets: Waits so far. Written under the lock.
  * @used:    No place from here on has ever been used. Written under the lock.
+ * @handing: 0, or the places between which a dead waiter's signal passes. Written under the lock.
  */
 struct xp_condition_futex {
 	struct xp_lock_futex lock;
 	_Atomic uint64_t tickets;
 	_Atomic uint32_t used;
-	unsigned char isolation[XP_ISOLATION - 12];
+	_Atomic uint32_t handing;
+	unsigned char isolation[XP_ISOLATION - 16];
 	struct xp_condition_place places[XP_CONDITION_WAITERS_MAX];
 };
 
