@@ -23,6 +23,7 @@
 	X(joinable)         \
 	X(linear)           \
 	X(scope)            \
+	X(segment)          \
 	X(step)             \
 	X(step_queue)       \
 	X(manager)          \
