@@ -240,6 +240,98 @@ static enum xc_verdict consumer_died(struct xc_case_context *cc)
 	return XC_PASS;
 }
 
+/* ---- one process at a time at each end -------------------------------------------------------- */
+
+/* Member 0 puts numbers from 0 on; count[0] is how many puts have returned. */
+static int produce_alone(struct xp_member *me, void *arg)
+{
+	xp_member_arrive(me);
+	for (int64_t number = 0;; number++) {
+		XM_GIVES(me, xp_queue_put(arg, &number, sizeof(number)), 0);
+		atomic_fetch_add(&me->tally->count[0], 1);
+	}
+}
+
+/* Member 0 gets numbers that rise by one; count[0] is how many gets have returned. */
+static int consume_alone(struct xp_member *me, void *arg)
+{
+	xp_member_arrive(me);
+	for (int64_t number = 0;; number++) {
+		int64_t item = -1;
+		size_t size;
+		XM_GIVES(me, xp_queue_get(arg, &item, sizeof(item), &size), 0);
+		XM_REQUIRE(me, item == number, "item %ld comes where %ld is due", (long)item,
+			   (long)number);
+		atomic_fetch_add(&me->tally->count[0], 1);
+	}
+}
+
+static enum xc_verdict take_numbers(struct xc_case_context *cc, struct xp_queue *queue,
+				    int64_t count, int64_t *next)
+{
+	for (; count > 0; count--, (*next)++) {
+		struct timespec by = xc_patience();
+		int64_t item = -1;
+		size_t size;
+		XC_GIVES(cc, xp_queue_get_until(queue, &item, sizeof(item), &size, &by), 0);
+		XC_GIVES(cc, item, *next);
+	}
+	return XC_PASS;
+}
+
+/* Whoever consumes sees all that was put, and goes on with the next producer. */
+static enum xc_verdict producer_replaced(struct xc_case_context *cc)
+{
+	struct xp_params params = {.capacity = 8, .item_max = sizeof(int64_t), .single = true};
+	struct xp_object object;
+	uint64_t seed = 17;
+
+	XC_TRY(xc_make(cc, &params, &object));
+	struct xp_queue *queue = &object.as.queue;
+	for (int round = 0; round < 60; round++) {
+		int64_t next = 0;
+		XC_TRY(xc_start(cc, 1, produce_alone, queue));
+		XC_TRY(take_numbers(cc, queue, (int64_t)(xc_random(&seed) % 200), &next));
+		XC_TRY(xc_kill(cc, 0));
+		int64_t put = xc_tally(cc, 0, 0);
+		XC_TRY(take_numbers(cc, queue, xp_queue_length(queue), &next));
+		XC_REQUIRE(cc, next == put || next == put + 1,
+			   "all that was put is got, and at most one item whose put did not return",
+			   "%ld puts returned, %ld items came", (long)put, (long)next);
+		XC_TRY(xc_join(cc));
+	}
+	return XC_PASS;
+}
+
+static enum xc_verdict consumer_replaced(struct xc_case_context *cc)
+{
+	struct xp_params params = {.capacity = 8, .item_max = sizeof(int64_t), .single = true};
+	struct xp_object object;
+	uint64_t seed = 19;
+
+	XC_TRY(xc_make(cc, &params, &object));
+	struct xp_queue *queue = &object.as.queue;
+	for (int round = 0; round < 60; round++) {
+		int64_t put = 0, next = 0, count = (int64_t)(xc_random(&seed) % 200);
+		XC_TRY(xc_start(cc, 1, consume_alone, queue));
+		for (; put < count; put++) {
+			struct timespec by = xc_patience();
+			XC_GIVES(cc, xp_queue_put_until(queue, &put, sizeof(put), &by), 0);
+		}
+		XC_TRY(xc_kill(cc, 0));
+		/* It may have taken one more item than it has reported. */
+		int64_t got = xc_tally(cc, 0, 0);
+		if (xp_queue_length(queue) == put - got)
+			next = got;
+		else
+			next = got + 1;
+		XC_TRY(take_numbers(cc, queue, put - next, &next));
+		XC_GIVES(cc, xp_queue_length(queue), 0);
+		XC_TRY(xc_join(cc));
+	}
+	return XC_PASS;
+}
+
 const struct xc_case xc_cases_queue_death[] = {
     {.clause = "queue.waiter_died",
      .name = "get",
@@ -267,5 +359,19 @@ const struct xc_case xc_cases_queue_death[] = {
      .caps = XP_CAP_ROBUST | XP_CAP_MULTI_CONSUMER,
      .flags = XC_NEEDS_PROCESSES,
      .run = consumer_died},
+    {.clause = "queue.producer_died",
+     .name = "replaced",
+     .kinds = ANY_QUEUE,
+     .scopes = IN_MEMORY,
+     .caps = XP_CAP_ROBUST,
+     .flags = XC_NEEDS_PROCESSES,
+     .run = producer_replaced},
+    {.clause = "queue.consumer_died",
+     .name = "replaced",
+     .kinds = ANY_QUEUE,
+     .scopes = IN_MEMORY,
+     .caps = XP_CAP_ROBUST,
+     .flags = XC_NEEDS_PROCESSES,
+     .run = consumer_replaced},
     {0},
 };

@@ -280,6 +280,9 @@ static const struct xc_scenario scenarios[] = {
     {"queue", "put_blocked", ANY_QUEUE, PARAMS, full, victim_put, make_room, frozen_get,
      check_put_blocked},
     {"queue", "get", ANY_QUEUE, PARAMS, full, victim_get, NULL, frozen_get, check_get},
+    /* While the victim is stopped the survivor works at the other end only. */
+    {"queue", "put_alone", ANY_QUEUE, PARAMS, empty, victim_put, NULL, frozen_get, check_put},
+    {"queue", "get_alone", ANY_QUEUE, PARAMS, full, victim_get, NULL, frozen_put, check_get},
     {"queue", "get_to_putter", ANY_QUEUE, PARAMS, full_putter, victim_get, NULL, NULL,
      check_get_to_putter},
     {"queue", "get_blocked", ANY_QUEUE, PARAMS, empty, victim_get, make_item, frozen_put,
@@ -293,10 +296,13 @@ static enum xc_verdict run(struct xc_case_context *cc)
 
 const struct xc_case xc_cases_step_queue[] = {
     XC_STEP_CASES("queue", "put", ANY_QUEUE, MULTI, run),
-    XC_STEP_CASES("queue", "put_to_getter", ANY_QUEUE, MULTI, run),
-    XC_STEP_CASES("queue", "put_blocked", ANY_QUEUE, MULTI, run),
     XC_STEP_CASES("queue", "get", ANY_QUEUE, MULTI, run),
-    XC_STEP_CASES("queue", "get_to_putter", ANY_QUEUE, MULTI, run),
-    XC_STEP_CASES("queue", "get_blocked", ANY_QUEUE, MULTI, run),
+    /* In these, one process at a time works at each end: a survivor comes after the victim. */
+    XC_STEP_CASES("queue", "put_alone", ANY_QUEUE, 0, run),
+    XC_STEP_CASES("queue", "put_to_getter", ANY_QUEUE, 0, run),
+    XC_STEP_CASES("queue", "put_blocked", ANY_QUEUE, 0, run),
+    XC_STEP_CASES("queue", "get_alone", ANY_QUEUE, 0, run),
+    XC_STEP_CASES("queue", "get_to_putter", ANY_QUEUE, 0, run),
+    XC_STEP_CASES("queue", "get_blocked", ANY_QUEUE, 0, run),
     {0},
 };
