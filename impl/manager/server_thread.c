@@ -21,9 +21,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define STACK_BYTES ((size_t)256 << 10)
-#define PAUSE_NS    (100 * XP_NS_PER_MS) /* while nothing can be accepted */
-#define FINISH_NS   (10 * XP_NS_PER_SEC) /* for a peer to take the last it is sent */
+#define STACK_BYTES \
+	((size_t)1 << 20) /* address space: sets nested 990 deep, compared, take a third of it */
+#define PAUSE_NS  (100 * XP_NS_PER_MS) /* while nothing can be accepted */
+#define FINISH_NS (10 * XP_NS_PER_SEC) /* for a peer to take the last it is sent */
 
 #define WAKE_SIGNAL (SIGRTMIN + 1)
 
@@ -254,6 +255,7 @@ static void *worker_main(void *argument)
 		handle(worker, worker_sleep(worker));
 	}
 	xp_session_end(session);
+	xp_auth_thread_end();
 	crowd_leave(crowd, worker);
 	pthread_mutex_unlock(&crowd->lock);
 	free(worker);

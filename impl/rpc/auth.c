@@ -229,6 +229,11 @@ int xp_auth_ahead(struct xp_auth *auth, unsigned char ret_frame[XP_AUTH_FRAME_MA
 	return challenge(auth, ret_frame, ret_size);
 }
 
+void xp_auth_thread_end(void)
+{
+	OPENSSL_thread_stop();
+}
+
 const char *xp_auth_why(const struct xp_auth *auth)
 {
 	return auth->why;

@@ -104,6 +104,10 @@ XP_MUST_CHECK int xp_auth_step(struct xp_auth *auth, const void *payload, size_t
 XP_MUST_CHECK int xp_auth_ahead(struct xp_auth *auth, unsigned char ret_frame[XP_AUTH_FRAME_MAX],
 				size_t *ret_size);
 
+/** xp_auth_thread_end() - Give back what the library of digests keeps for the calling thread: for threads that
+ *  nobody joins, and whose last breath the end of the process may cut short. */
+void xp_auth_thread_end(void);
+
 /** xp_auth_why() - After a failure: one line that says what was wrong; a constant. */
 const char *xp_auth_why(const struct xp_auth *auth);
 
