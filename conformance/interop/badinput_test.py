@@ -105,8 +105,32 @@ def object_requests(ident):
     yield "integer of 2^31 bytes", b"\x80\x02\x8b" + struct.pack("<i", 2 ** 31 - 1) + b"\x01."
     yield "bomb", request(ident, "count", (bomb(),))
     yield "a million nodes", request(ident, "count", ([[] for _ in range(10 ** 6)],))
+    for name, opcodes in RARE.items():
+        yield name, with_opcodes(ident, opcodes)
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         yield "protocol %d" % protocol, request(ident, "count", ((1, "a", 2.5, None, {1: [2]}),), None, protocol)
+
+
+# Opcodes that no recorded pickle of impl/rpc/testdata holds: here is each of them.
+RARE = {
+    "BINBYTES8": b"\x8e" + struct.pack("<Q", 2) + b"ab",
+    "BINUNICODE8": b"\x8d" + struct.pack("<Q", 2) + b"ab",
+    "DUP": b"(]2t",
+    "LONG_BINPUT, LONG_BINGET": b"(]r\x05\x00\x00\x00j\x05\x00\x00\x00t",
+    "NEWOBJ_EX": b"cbuiltins\nlist\n)}\x92",
+    "EXT1": b"\x82\x01",
+    "EXT2": b"\x83\x01\x00",
+    "EXT4": b"\x84\x01\x00\x00\x00",
+    "PERSID": b"Pname\n",
+    "BINPERSID": b"NQ",
+    "NEXT_BUFFER": b"\x97",
+    "READONLY_BUFFER": b"N\x98",
+}
+
+
+def with_opcodes(ident, opcodes):
+    """A request to count what the opcodes make."""
+    return b"\x80\x05(\x8c%c%s\x8c\x05count%s\x85}t." % (len(ident), ident.encode(), opcodes)
 
 
 # Where ours is not CPython's, with the reason.

@@ -86,6 +86,8 @@ l[:]
 3: l.sort(1)
 l.sort(bad=1)
 l.sort(key=None)
+m.list([3, -1, 2]).sort(key=abs)
+2: m.list([2, 'a', 1]).sort()
 l = m.list(['b', 'a', 'C'])
 l.sort()
 l[:]
