@@ -12,6 +12,7 @@
 #include "xpshare/base/err.h"
 #include "xpshare/catalog/catalog.h"
 #include "xpshare/kind/object.h"
+#include "xpshare/manager/cache.h"
 #include "xpshare/manager/proxy.h"
 #include "xpshare/proc/child.h"
 #include "xpshare/proc/crew.h"

@@ -185,3 +185,26 @@ Test(auth, malformed_frames_are_refused_in_every_state)
 		cr_expect_eq(xp_auth_step(&auth, large, sizeof(large), reply, &size), -EPROTO);
 	}
 }
+
+Test(auth, a_client_may_send_its_challenge_right_behind_its_answer)
+{
+	unsigned char to_client[XP_AUTH_FRAME_MAX], answer[XP_AUTH_FRAME_MAX],
+	    challenge[XP_AUTH_FRAME_MAX];
+	struct xp_auth server, client;
+	size_t size, answer_size, challenge_size;
+
+	cr_assert_eq(xp_auth_start(&client, XP_AUTH_CLIENT, "k", 1, NULL, answer, &answer_size), 0);
+	cr_expect_eq(xp_auth_ahead(&client, challenge, &challenge_size), -EPROTO);
+	cr_assert_eq(xp_auth_start(&server, XP_AUTH_SERVER, "k", 1, NULL, to_client, &size), 0);
+	cr_expect_eq(xp_auth_ahead(&server, challenge, &challenge_size), -EPROTO);
+	cr_assert_eq(xp_auth_step(&client, to_client, size, answer, &answer_size), XP_AUTH_MORE);
+	cr_assert_eq(xp_auth_ahead(&client, challenge, &challenge_size), 0);
+	cr_expect_eq(xp_auth_ahead(&client, challenge, &challenge_size), -EPROTO);
+	cr_assert_eq(xp_auth_step(&server, answer, answer_size, to_client, &size), XP_AUTH_MORE);
+	cr_assert_eq(xp_auth_step(&client, to_client, size, answer, &answer_size), XP_AUTH_MORE);
+	cr_expect_eq(answer_size, 0);
+	cr_assert_eq(xp_auth_step(&server, challenge, challenge_size, to_client, &size),
+		     XP_AUTH_MORE);
+	cr_assert_eq(xp_auth_step(&client, to_client, size, answer, &answer_size), XP_AUTH_DONE);
+	cr_assert_eq(xp_auth_step(&server, answer, answer_size, to_client, &size), XP_AUTH_DONE);
+}

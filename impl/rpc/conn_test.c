@@ -331,3 +331,74 @@ Test(conn, a_wrong_key_is_refused_on_both_sides)
 	pthread_join(thread, &refused);
 	cr_expect_not_null(refused);
 }
+
+static int64_t recv_limit_ns(int fd)
+{
+	struct timeval limit;
+	socklen_t size = sizeof(limit);
+
+	cr_assert_eq(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &size), 0);
+	return (int64_t)limit.tv_sec * XP_NS_PER_SEC + (int64_t)limit.tv_usec * XP_NS_PER_US;
+}
+
+Test(conn, the_kernel_ends_no_wait_behind_its_deadline_and_poll_waits_out_the_rest)
+{
+	static const int64_t patiences[] = {XP_NS_PER_MS, 30 * XP_NS_PER_MS, 70 * XP_NS_PER_MS,
+					    150 * XP_NS_PER_MS};
+
+	for (size_t i = 0; i < sizeof(patiences) / sizeof(*patiences); i++) {
+		const struct xp_datum *reply;
+		int peer = pair();
+		struct timespec deadline = xp_deadline_after(patiences[i]);
+
+		/* Awaiting leaves the connection as it is; a call does not. */
+		cr_expect_eq(xp_conn_await(&client, &deadline), -ETIMEDOUT);
+		cr_expect(xp_deadline_passed(&deadline));
+		cr_expect_lt(recv_limit_ns(client.fd), patiences[i]);
+		cr_expect(xp_conn_is_usable(&client));
+		deadline = xp_deadline_after(patiences[i]);
+		cr_expect_eq(xp_conn_call(&client, xp_datum_none(), &deadline, &reply), -ETIMEDOUT);
+		cr_expect(xp_deadline_passed(&deadline));
+		xp_io_close(peer);
+	}
+}
+
+Test(conn, a_limit_of_an_earlier_call_does_not_end_a_later_one)
+{
+	static const char reply_none[] = "\0\0\0\4\x80\x02N.";
+	const struct xp_datum *reply;
+	int peer = pair();
+	struct timespec soon = xp_deadline_after(60 * XP_NS_PER_MS);
+
+	cr_expect_eq(xp_conn_await(&client, &soon), -ETIMEDOUT);
+	pid_t child = fork();
+	if (child == 0) {
+		/* Later than the limit that is still set. */
+		poll(NULL, 0, 150);
+		_exit(write(peer, reply_none, sizeof(reply_none) - 1) < 0);
+	}
+	cr_assert_gt(child, 0);
+	cr_expect_eq(xp_conn_call(&client, xp_datum_none(), NULL, &reply), 0, "%s",
+		     xp_conn_why(&client));
+	waitpid(child, NULL, 0);
+	xp_io_close(peer);
+}
+
+Test(conn, a_connection_that_spins_first_gets_the_same_replies)
+{
+	static const char reply_none[] = "\0\0\0\4\x80\x02N.";
+	const struct xp_datum *reply;
+	int peer = pair();
+	struct timespec soon;
+
+	xp_conn_spin(&client, 50);
+	for (int i = 0; i < 100; i++) {
+		cr_assert_eq(xp_conn_send(&client, xp_datum_none(), NULL), 0);
+		cr_assert_gt(write(peer, reply_none, sizeof(reply_none) - 1), 0);
+		cr_assert_eq(xp_conn_recv(&client, NULL, &reply), 0);
+	}
+	soon = xp_deadline_after(5 * XP_NS_PER_MS);
+	cr_expect_eq(xp_conn_await(&client, &soon), -ETIMEDOUT);
+	xp_io_close(peer);
+	cr_expect_eq(xp_conn_call(&client, xp_datum_none(), NULL, &reply), -ECONNRESET);
+}
