@@ -158,13 +158,14 @@ static int flood(struct xb_crowd *crowd, int ready)
 
 	for (int i = 0; i < KEPT; i++)
 		fds[i] = -1;
-	for (int i = 0; rc == 0; i = (i + 1) % KEPT) {
+	if (rc < 0)
+		return rc;
+	for (int i = 0;; i = (i + 1) % KEPT) {
 		xp_io_close(fds[i]);
 		fds[i] = open_plain(crowd);
 		if (i % PER_TICK == 0)
 			tick();
 	}
-	return rc;
 }
 
 static int no_read(struct xb_crowd *crowd, int ready)
