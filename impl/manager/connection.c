@@ -326,27 +326,42 @@ int xp_dispatch_ring(struct xp_client *client, const struct xp_datum *args)
 	    xp_datum_exception(arena, "builtins", "NotImplementedError", why));
 }
 
+/* Answer with @value, or with what was raised instead. */
+static int answer(struct xp_call *call, const struct xp_datum *value)
+{
+	if (value)
+		return xp_reply(call->client, "#RETURN", value);
+	if (!call->error)
+		call->error = xp_datum_exception(call->arena, "builtins", "MemoryError", NULL);
+	if (!call->error)
+		return -ENOMEM;
+	return xp_reply_traceback(
+	    call->client, call->method ? call->method->name : "handle_request", call->error);
+}
+
 int xp_dispatch_connection_call(struct xp_client *client, const struct xp_datum *request)
 {
 	struct xp_dispatch *dispatch = client->dispatch;
 	struct xp_call call = {.dispatch = dispatch, .client = client, .arena = &dispatch->arena};
-	const struct xp_datum *value;
-	int rc;
 
 	client->state = XP_CLIENT_CLOSING;
-	value = function_call(&call, request);
-	if (value) {
-		rc = xp_reply(client, "#RETURN", value);
-	} else {
-		if (!call.error)
-			call.error =
-			    xp_datum_exception(&dispatch->arena, "builtins", "MemoryError", NULL);
-		if (!call.error)
-			return -ENOMEM;
-		rc = xp_reply_traceback(client, call.method ? call.method->name : "handle_request",
-					call.error);
-	}
+	int rc = answer(&call, function_call(&call, request));
+
 	if (rc < 0)
 		return rc;
 	return client->state == XP_CLIENT_SERVING ? XP_CLIENT_MORE : XP_CLIENT_DONE;
+}
+
+bool xp_dispatch_takes(const struct xp_datum *name)
+{
+	return xp_datum_is_text(name, "create") || xp_datum_is_text(name, "incref") ||
+	       xp_datum_is_text(name, "decref");
+}
+
+int xp_dispatch_object_call(struct xp_client *client, const struct xp_datum *request)
+{
+	struct xp_dispatch *dispatch = client->dispatch;
+	struct xp_call call = {.dispatch = dispatch, .client = client, .arena = &dispatch->arena};
+
+	return answer(&call, function_call(&call, request));
 }

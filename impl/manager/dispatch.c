@@ -290,6 +290,8 @@ int xp_dispatch_call(struct xp_client *client, const struct xp_datum *request)
 
 	if (xp_datum_is(ident, XP_DATUM_STR))
 		referent = xp_store_find(dispatch, ident->bytes, ident->size);
+	if (xp_datum_is(ident, XP_DATUM_NONE) && xp_dispatch_takes(name))
+		return xp_dispatch_object_call(client, request);
 	if (!referent)
 		return xp_datum_is(ident, XP_DATUM_NONE) && xp_datum_is_text(name, XP_RING_METHOD)
 			   ? xp_dispatch_ring(client, parts[2])

@@ -120,6 +120,12 @@ XP_MUST_CHECK int xp_dispatch_connection_call(struct xp_client *client,
 					      const struct xp_datum *request);
 /** xp_dispatch_ring() - The request XP_RING_METHOD. Return: as xp_client_frame(). */
 XP_MUST_CHECK int xp_dispatch_ring(struct xp_client *client, const struct xp_datum *args);
+/** xp_dispatch_takes() - Whether @name is a connection-level function that a client that serves may call too, on
+ *  the ident None: create, incref, decref. Stock CPython wants a connection for each of these and answers
+ *  "KeyError: None", by which a client knows it. */
+bool xp_dispatch_takes(const struct xp_datum *name);
+/** xp_dispatch_object_call() - One of those, as the connection-level call. Return: as xp_client_frame(). */
+XP_MUST_CHECK int xp_dispatch_object_call(struct xp_client *client, const struct xp_datum *request);
 /** xp_dispatch_end_request() - Forget what the request built. */
 void xp_dispatch_end_request(struct xp_dispatch *dispatch);
 /** xp_dispatch_exposed() - The exposed tuple of @entry as @client should see it. */

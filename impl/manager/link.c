@@ -52,7 +52,8 @@ struct xp_manager {
 	pid_t listener;	       /* which process listens, as far as the kernel tells (AF_UNIX) */
 	_Atomic uint32_t epoch;
 	_Atomic bool python2;
-	pid_t starter; /* the process that started @child; 0: none */
+	_Atomic bool stock; /* it wants a connection for each connection-level call */
+	pid_t starter;	    /* the process that started @child; 0: none */
 	struct xp_child child;
 	char directory[128];
 };
@@ -516,7 +517,47 @@ int xp_link_call(struct xp_manager *manager, uint32_t epoch, const struct xp_dat
 	return share_line(link, effect, rc, ret_reply);
 }
 
-int xp_link_once(struct xp_manager *manager, const struct xp_datum *request,
+/* What a server says that knows no object called None. */
+static bool is_unknown_none(const struct xp_datum *reply)
+{
+	static const char last[] = "KeyError: None";
+	const struct xp_datum *text;
+
+	if (!is_text_pair(reply, "#TRACEBACK"))
+		return false;
+	text = reply->items[1];
+	return xp_datum_is(text, XP_DATUM_STR) && text->size >= sizeof(last) &&
+	       memmem(text->bytes + text->size - sizeof(last), sizeof(last), last,
+		      sizeof(last) - 1);
+}
+
+/* The same on the stream that the thread has already, if the server is one of ours. Return: whether that
+ * settled it, with *@ret_rc. */
+static bool on_stream(struct link *link, const struct xp_datum *request,
+		      const struct timespec *deadline, const struct xp_datum **ret_reply,
+		      int *ret_rc)
+{
+	struct xp_manager *manager = link->manager;
+	struct xp_line *line = link->line;
+	bool sent;
+
+	if (!line || !line->ready || manager->pool.bound ||
+	    atomic_load_explicit(&manager->stock, memory_order_relaxed))
+		return false;
+	int rc = exchange(link, request, deadline, ret_reply, &sent);
+	if (rc == 0 && is_unknown_none(*ret_reply)) {
+		atomic_store_explicit(&manager->stock, true, memory_order_relaxed);
+		return false;
+	}
+	*ret_rc = rc;
+	if (rc == 0 || (!sent && (rc == -EMSGSIZE || rc == -ENOTSUP || rc == -ENOMEM)))
+		return true;
+	line_reset(line);
+	*ret_rc = broken(rc);
+	return sent;
+}
+
+int xp_link_once(struct xp_manager *manager, const struct xp_datum *request, bool streamed,
 		 const struct xp_datum **ret_reply)
 {
 	struct timespec deadline = xp_deadline_after(manager->patience);
@@ -525,11 +566,13 @@ int xp_link_once(struct xp_manager *manager, const struct xp_datum *request,
 
 	if (!link)
 		return -ENOMEM;
-	rc = open_conn(manager, &link->single, &deadline);
-	if (rc == 0) {
-		rc = broken(xp_conn_call(&link->single, request, &deadline, ret_reply));
-		/* The reply lives in the memory of the connection, which its end leaves alone. */
-		xp_conn_break(&link->single);
+	if (!streamed || !on_stream(link, request, &deadline, ret_reply, &rc)) {
+		rc = open_conn(manager, &link->single, &deadline);
+		if (rc == 0) {
+			rc = broken(xp_conn_call(&link->single, request, &deadline, ret_reply));
+			/* The reply lives in the memory of the connection, which its end leaves alone. */
+			xp_conn_break(&link->single);
+		}
 	}
 	link->spoilt = true;
 	return rc;

@@ -30,9 +30,10 @@ XP_MUST_CHECK int xp_link_call(struct xp_manager *manager, uint32_t epoch,
  *  manager takes none, and the connection goes on by its socket; -errno: it is broken. */
 XP_MUST_CHECK int xp_link_hand_over(struct xp_conn *conn, size_t size, uint32_t polls,
 				    const struct timespec *deadline);
-/** xp_link_once() - A connection-level request on a connection of its own. */
+/** xp_link_once() - A connection-level request on a connection of its own. @streamed: our server takes it on the
+ *  thread's object connection as well (xp_dispatch_takes()): there, if the thread has one. */
 XP_MUST_CHECK int xp_link_once(struct xp_manager *manager, const struct xp_datum *request,
-			       const struct xp_datum **ret_reply);
+			       bool streamed, const struct xp_datum **ret_reply);
 /** xp_link_arena() - For the arguments of the thread's next call. NULL: no memory. */
 struct xp_datum_arena *xp_link_arena(struct xp_manager *manager);
 /** xp_link_epoch() - Changes whenever another manager process is found at the address. */

@@ -153,9 +153,10 @@ static bool args_complete(size_t count, const struct xp_datum *const *args)
 	return true;
 }
 
-static int connection_call(struct xp_manager *manager, const char *function, size_t count,
-			   const struct xp_datum *const *args, const struct xp_datum *keywords,
-			   const struct xp_datum **ret_value, struct xp_remote_error *error)
+static int connection_call(struct xp_manager *manager, const char *function, bool streamed,
+			   size_t count, const struct xp_datum *const *args,
+			   const struct xp_datum *keywords, const struct xp_datum **ret_value,
+			   struct xp_remote_error *error)
 {
 	struct xp_remote_error ignored;
 	const struct xp_datum *reply;
@@ -165,7 +166,7 @@ static int connection_call(struct xp_manager *manager, const char *function, siz
 	if (!args_complete(count, args))
 		return -ENOMEM;
 	request_init(&request, xp_datum_none(), function, count, args, keywords);
-	rc = xp_link_once(manager, &request.whole, &reply);
+	rc = xp_link_once(manager, &request.whole, streamed, &reply);
 	if (rc < 0)
 		return rc;
 	rc = take_reply(reply, ret_value, error ? error : &ignored);
@@ -177,7 +178,7 @@ int xp_manager_call(struct xp_manager *manager, const char *function, size_t cou
 		    struct xp_remote_error *error)
 {
 	const struct xp_datum *value;
-	int rc = connection_call(manager, function, count, args, NULL, &value, error);
+	int rc = connection_call(manager, function, false, count, args, NULL, &value, error);
 
 	if (rc == 0 && ret_value)
 		*ret_value = value;
@@ -232,7 +233,7 @@ int xp_proxy_create(struct xp_manager *manager, const char *typeid_, size_t coun
 	name.bytes = typeid_;
 	for (size_t i = 0; i < count; i++)
 		all[i + 1] = args[i];
-	rc = connection_call(manager, "create", count + 1, all, keywords, &value, error);
+	rc = connection_call(manager, "create", true, count + 1, all, keywords, &value, error);
 	if (rc < 0)
 		return rc;
 	if (!xp_datum_is(value, XP_DATUM_TUPLE) || value->count != 2)
@@ -251,7 +252,7 @@ void xp_proxy_drop(struct xp_proxy *proxy)
 	args[0] = &proxy->ident_datum;
 	/* A manager that is gone has dropped it already. */
 	if (proxy->creator == getpid() && proxy->epoch == xp_link_epoch(proxy->manager))
-		(void)!connection_call(proxy->manager, "decref", 1, args, NULL, &value, NULL);
+		(void)!connection_call(proxy->manager, "decref", true, 1, args, NULL, &value, NULL);
 	free(proxy);
 }
 

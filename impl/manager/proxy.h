@@ -144,6 +144,8 @@ struct xp_datum_arena *xp_manager_arena(struct xp_manager *manager);
  * xp_proxy_create() - Make an object in the manager.
  * @keywords: A DICT or NULL.
  * @error:    May be NULL. Errors of a creation come as RemoteError.
+ * Progress:  One call on the thread's connection where it has one to a server of ours; else, and always to stock
+ *            CPython, a connection of its own. The same holds for the drop.
  * Return:    0; -EREMOTEIO; -errno.
  */
 XP_MUST_CHECK int xp_proxy_create(struct xp_manager *manager, const char *typeid_, size_t count,

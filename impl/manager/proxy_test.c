@@ -462,3 +462,48 @@ Test(proxy, without_a_place_a_client_is_refused_at_once)
 	xp_proxy_drop(event);
 	xp_manager_close(small);
 }
+
+Test(proxy, objects_come_and_go_on_the_connection_that_a_thread_has)
+{
+	struct xp_server_options options = {.connections = 2};
+	struct timespec deadline = soon(30000);
+	struct xp_manager *small;
+	struct xp_proxy *list;
+	struct xp_conn other;
+	size_t key_size;
+	int rc;
+
+	cr_assert_eq(xp_manager_start(&options, &small), 0);
+	const void *key = xp_manager_key(small, &key_size);
+	/* Each of these takes a place for a moment, which the server has back a little later. */
+	do
+		rc = xp_proxy_create(small, "list", 0, NULL, NULL, &list, NULL);
+	while (rc == -EUSERS);
+	cr_assert_eq(rc, 0);
+	do
+		rc = xp_proxy_call(list, "__len__", 0, NULL, NULL, NULL, NULL);
+	while (rc == -EUSERS);
+	cr_assert_eq(rc, 0);
+	xp_conn_init(&other, NULL);
+	do {
+		xp_conn_close(&other);
+		cr_assert_eq(xp_conn_open(&other, xp_manager_address(small), &deadline), 0);
+		rc = xp_conn_authenticate(&other, XP_AUTH_CLIENT, key, key_size, NULL, &deadline);
+	} while (rc == -EUSERS);
+	cr_assert_eq(rc, 0);
+	/* Now there is no place for another connection. */
+	for (int i = 0; i < 20; i++) {
+		struct xp_proxy *dict;
+		struct xp_remote_error error;
+
+		cr_assert_eq(xp_proxy_create(small, "dict", 0, NULL, NULL, &dict, NULL), 0);
+		cr_assert_eq(xp_proxy_call(dict, "__len__", 0, NULL, NULL, NULL, NULL), 0);
+		xp_proxy_drop(dict);
+		cr_assert_eq(xp_proxy_create(small, "no_such_type", 0, NULL, NULL, &dict, &error),
+			     -EREMOTEIO);
+		cr_assert_str_eq(error.text, "KeyError: 'no_such_type'");
+	}
+	xp_conn_fini(&other);
+	xp_proxy_drop(list);
+	xp_manager_close(small);
+}
