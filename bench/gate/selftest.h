@@ -33,7 +33,7 @@ struct xg_tally {
 	char name[XG_NAME_MAX];
 	size_t verdicts[XG_VERDICTS];
 	char failure[XG_REASON_MAX]; /* why, of the first verdict that is an error */
-	double *slopes; /* recovered / injected, one a verdict that had pairs */
+	double *slopes;		     /* recovered / injected, one a verdict that had pairs */
 	size_t slope_count;
 	size_t slope_room;
 };

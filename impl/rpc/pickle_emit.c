@@ -211,8 +211,8 @@ static int put_int(struct xp_pickle_writer *writer, const struct xp_datum *node)
 	}
 	/* As few bytes as keep the sign; none at all for 0. */
 	int64_t rest = value;
-	while (value != 0 &&
-	       (size == 0 || (rest != 0 && rest != -1) || ((bytes[size - 1] & 0x80) != 0) != (value < 0))) {
+	while (value != 0 && (size == 0 || (rest != 0 && rest != -1) ||
+			      ((bytes[size - 1] & 0x80) != 0) != (value < 0))) {
 		bytes[size++] = (char)rest;
 		rest >>= 8;
 	}
