@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The command line of xpbench: bad input is exit code 2, one line on standard error, and nothing made.
-# Usage: command_test.sh XPBENCH
+# Usage: command_test.sh XPBENCH RECORDED-RUN
 xpbench=$1
+recorded=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
@@ -50,6 +51,14 @@ grep -q 'out: /proc/none/run: ' "$work/err" || fail "no word about the folder: $
 "$xpbench" --dry --benchmark_filter=syscall --out="$run" >/dev/null 2>&1
 [ $? -eq 2 ] || fail "a run was written over"
 "$xpbench" --report targets "$run" >"$work/out" 2>&1 || fail "--report targets: $(cat "$work/out")"
+"$xpbench" --report targets "$recorded" >"$work/out" || fail "--report targets of a recorded run"
+# A ratio that is paired, one that is not, a limit without a reference, and what the run has not.
+for row in 'in batches of 32, against the best peer.*| 1.51 | >= 1 | met' \
+	'queue, 8 B items, against the queue on a pipe .*| >= 10 | met' \
+	'a small request decoded.*| - | - | - | <= 1000 | met |' \
+	'lock, contended, fair: .*| absent |'; do
+	grep -q "$row" "$work/out" || fail "--report targets has no row '$row'"
+done
 "$xpbench" --report targets "$work" >/dev/null 2>&1
 [ $? -eq 2 ] || fail "--report of no run"
 printf '{"name":' >>"$run/bench.json"

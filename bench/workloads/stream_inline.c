@@ -6,11 +6,13 @@
  * inline functions are compiled into the loop, ours and those of the peers that have such. Forms:
  *     inline       one item a call, copied in and out
  *     batch:32     32 items a call
- *     claim        written and read where they lie: no copy. Of each item one word is written and read,
- *                  so what is timed is the hand-over; it depends on how many items the ring holds, since
- *                  with few the two sides wait for each other, and not on their size. So here every size
- *                  has the same number of them, and the name says which.
  * Otherwise as queue_stream.c: until the consumer has verified the last item.
+ *
+ * queue hand-over - the same without copies: items written and read where they lie
+ *
+ * Of each item one word is written and read, so what is timed is the hand-over, and no bytes per second
+ * are claimed. It depends on how many items the ring holds, since with few the two sides wait for each
+ * other, and not on their size. So here every size has the same number of them, and the name says which.
  */
 #include "bench/matrix.h"
 #include "bench/payload.h"
@@ -39,9 +41,8 @@ struct shape {
 
 static const struct shape single = {COPY, 8}, batched = {BATCHES, 8}, claimed = {CLAIM, 64},
 			  of_peers = {PEER, 8};
-static const struct shape larger[] = {
-    {COPY, 64}, {COPY, 1024}, {COPY, 65536}, {CLAIM, 65536}, {CLAIM, 1 << 20},
-};
+static const struct shape larger[] = {{COPY, 64}, {COPY, 1024}, {COPY, 65536}};
+static const struct shape claimed_larger[] = {{CLAIM, 65536}, {CLAIM, 1 << 20}};
 
 static struct xb_case draft(const struct xb_workload *workload, const struct xp_impl *impl,
 			    const struct shape *shape, bool batch, const struct xb_placement *pair)
@@ -50,7 +51,7 @@ static struct xb_case draft(const struct xb_workload *workload, const struct xp_
 
 	c.detail = shape;
 	c.param[XB_SIZE] = xb_number(shape->size);
-	c.param[XB_FORM] = xb_text(shape->form == CLAIM ? "claim" : "inline");
+	c.param[XB_FORM] = xb_text("inline");
 	c.param[XB_WAIT] = xb_text(xb_strategy_name(XP_STRATEGY_SPIN));
 	if (batch)
 		c.param[XB_BATCH] = xb_number(BATCH);
@@ -72,7 +73,6 @@ static void cases(const struct xb_workload *workload, struct xb_matrix *matrix)
 			continue;
 		struct xb_case one = draft(workload, ring, &single, false, pair);
 		struct xb_case many = draft(workload, ring, &batched, true, pair);
-		struct xb_case small = draft(workload, ring, &claimed, false, pair);
 		xb_case_rival(&many, &one);
 		for (size_t i = 0; xb_stream_peer_at(i); i++) {
 			const struct xb_stream_peer *peer = xb_stream_peer_at(i);
@@ -87,11 +87,26 @@ static void cases(const struct xb_workload *workload, struct xb_matrix *matrix)
 		}
 		xb_matrix_add(matrix, &one);
 		xb_matrix_add(matrix, &many);
-		xb_matrix_add(matrix, &small);
 		for (size_t i = 0; i < sizeof(larger) / sizeof(*larger); i++) {
 			struct xb_case c = draft(workload, ring, &larger[i], false, pair);
-			if (larger[i].form == CLAIM)
-				xb_case_rival(&c, &small);
+			xb_matrix_add(matrix, &c);
+		}
+	}
+}
+
+static void cases_claimed(const struct xb_workload *workload, struct xb_matrix *matrix)
+{
+	const struct xp_impl *ring = &xp_impl_queue_ring_spsc;
+
+	xb_each_pair(matrix, pair)
+	{
+		if (pair->class == XB_SAME_PU)
+			continue;
+		struct xb_case small = draft(workload, ring, &claimed, false, pair);
+		xb_matrix_add(matrix, &small);
+		for (size_t i = 0; i < sizeof(claimed_larger) / sizeof(*claimed_larger); i++) {
+			struct xb_case c = draft(workload, ring, &claimed_larger[i], false, pair);
+			xb_case_rival(&c, &small);
 			xb_matrix_add(matrix, &c);
 		}
 	}
@@ -294,7 +309,8 @@ static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 	free(item);
 	if (!sender) {
 		actor->tally->ops = n;
-		actor->tally->bytes = n * (int64_t)size;
+		if (((const struct shape *)actor->c->detail)->form != CLAIM)
+			actor->tally->bytes = n * (int64_t)size;
 	}
 	if (rc == -EPROTO)
 		return xb_fail(actor, "an item is not what was sent");
@@ -307,6 +323,17 @@ const struct xb_workload xb_workload_stream_inline = {
     .metric = XB_METRIC_ITEMS,
     .clock = XB_CLOCK_SPAN,
     .cases = cases,
+    .open = open_queue,
+    .run = run,
+    .close = close_queue,
+};
+
+const struct xb_workload xb_workload_handover = {
+    .name = "queue_handover",
+    .title = "items per second handed over where they lie",
+    .metric = XB_METRIC_ITEMS,
+    .clock = XB_CLOCK_SPAN,
+    .cases = cases_claimed,
     .open = open_queue,
     .run = run,
     .close = close_queue,

@@ -183,7 +183,8 @@ def throughput_size(run, folder):
     streams = [r for r in run.usable()
                if r["metric"] == "throughput" and r["role"] in ("subject", "peer")
                and not isinstance(r["params"].get("size"), str) and "size" in r["params"]
-               and "clients" not in r["params"] and r["value"] > 0 and choice.bytes_rate(r)]
+               and "clients" not in r["params"] and r["value"] > 0
+               and (r["unit"] == "bytes/s" or "bytes_per_s" in r)]  # what was read, not handed over
     streams = choice.at_one_placement(streams, main)
     streams = [r for rows in choice.series_by(
         [r for r in streams], "size").values() if len(rows) > 1 for r in rows]

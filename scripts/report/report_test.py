@@ -18,6 +18,7 @@ import words
 FIGURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "figures")
 NAMES = ("latency_ladder", "throughput_size", "latency_percentiles", "response_rate", "manager_clients",
          "core_map")
+RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "testdata", "run")
 XHTML = "{http://www.w3.org/1999/xhtml}"
 
 
@@ -154,6 +155,41 @@ class WholeRun(Folder):
 
 class ManyCpus(WholeRun):
     cpus = 24
+
+
+class RecordedRun(Folder):
+    """A part of a real run, as xpbench wrote it: the names, fields and sizes are not ours to invent."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="xpshare-report-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        shutil.copytree(RECORDED, self.folder, dirs_exist_ok=True)
+
+    def test_every_figure_has_something_to_show(self):
+        answer = draw(self.folder)
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+        titles = {}
+        for name in NAMES:
+            drawn = tree.parse(self.path(f"figures/{name}.svg")).iter()
+            titles[name] = ["".join(e.itertext()) for e in drawn if e.tag.endswith("}text")]
+            self.assertNotIn("no data", " ".join(titles[name]))
+        value = {r["name"]: r["value"] for r in records_of(self.folder)}
+        there, back = (words.duration(value[f"floor/floor/cache_line/{where}"])
+                       for where in ("same_l3", "same_l3:1-0"))
+        self.assertTrue(any(there in t and back in t for t in titles["core_map"]), titles["core_map"])
+        # What is handed over without being read has no bytes per second.
+        self.assertFalse(any("handover" in t for t in titles["throughput_size"]))
+        self.assertTrue(any(t.startswith("queue/ring-spsc") for t in titles["response_rate"]))
+        report = self.text("report.html")
+        for record in records_of(self.folder):
+            self.assertIn(record["name"], report)
+        self.assertNotIn("No plot: ", report)
+
+    def test_streams_count_the_bytes_that_their_value_says(self):
+        streams = [r for r in records_of(self.folder) if "bytes_per_s" in r and "size" in r["params"]]
+        self.assertGreater(len(streams), 5)
+        for r in streams:
+            self.assertAlmostEqual(r["bytes_per_s"] / (r["value"] * r["params"]["size"]), 1, 6, r["name"])
 
 
 class PoorRun(Folder):
