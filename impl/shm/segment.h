@@ -6,7 +6,8 @@
  *               by fork only), memfd (reached by its descriptor: inherited, kept across exec, or
  *               sent over a socket) and named (reached by unrelated processes, POSIX shm_open).
  * Use           maker: create, make objects, set_root, publish, then fork or hand the descriptor
- *               or the name over. opener: open or open_fd, root, objects. all: close.
+ *               or the name over. opener: open or open_fd, root, then
+ *               xp_arena_view() and xp_object_attach() (catalog/catalog.h). all: close.
  *               A named segment lives until xp_segment_unlink().
  * Memory        struct xp_segment is a handle of this process, copied by fork and valid there. The
  *               bytes are described in layout.h and are zero at creation. All of them are reserved
