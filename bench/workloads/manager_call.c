@@ -85,7 +85,8 @@ static void cases_of(const struct xb_workload *workload, struct xb_matrix *matri
 		    (!by_socket && strcmp(service->wait, "spin") != 0))
 			add(workload, matrix, service, pair, 1, method);
 	}
-	if (by_socket)
+	/* Where there are more of them than CPUs, whoever never sleeps keeps the others out. */
+	if (by_socket || (service->wait && strcmp(service->wait, "spin") == 0))
 		return;
 	for (size_t i = 0; i < sizeof(many) / sizeof(*many); i++)
 		if (xb_topology_plan(matrix->topology, many[i], XB_COMPACT, &plan) == 0)
