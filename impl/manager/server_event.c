@@ -19,6 +19,7 @@
 #include "xpshare/base/clock.h"
 #include "xpshare/base/io.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -32,6 +33,9 @@
 /* Turns of the rings, with work and without, before the sockets are looked at again. */
 #define RING_TURNS 64u
 #define RING_LOOKS 64u
+
+/* Others that keep the CPU for so long are no clients of its rings. */
+#define YIELD_NS_MAX (200 * XP_NS_PER_US)
 
 /* What epoll hands back: the stop descriptor, a listener, a connection, or the bell of its ring. */
 enum source_kind { SOURCE_STOP, SOURCE_LISTENER, SOURCE_CONNECTION, SOURCE_BELL };
@@ -83,6 +87,7 @@ struct loop {
 	int64_t now;
 	char *scratch;
 	struct xp_wait wait;
+	struct xp_wait yields;	 /* whether it pays to let others run before sleeping */
 	struct connection *last; /* that was served; NULL: gone */
 	unsigned looks;		 /* at it, since all had one */
 };
@@ -462,17 +467,41 @@ static bool ring_comes(struct loop *loop)
 	return false;
 }
 
+/*
+ * Clients that share this CPU, and wait only for it, send their next requests meanwhile: then neither they ring
+ * nor does the server sleep. Return: whether one has.
+ */
+static bool lets_others_run(struct loop *loop)
+{
+	if (xp_wait_polls(&loop->yields) == 0)
+		return false;
+	int64_t began = xp_clock_ns();
+
+	sched_yield();
+	bool came = xp_rings_have(&loop->rings);
+
+	xp_wait_learn(&loop->yields, came && xp_clock_ns() - began < YIELD_NS_MAX);
+	return came;
+}
+
 /* Serve the rings until they are empty, or the rest of the loop deserves a look. Return: whether there was
  * a request. */
 static bool serve_rings(struct loop *loop)
 {
 	unsigned turns = 0;
+	bool waited = false;
 
 	while (loop->rings.first && turns < RING_TURNS) {
-		if (xp_rings_serve(&loop->rings, run_seat) > 0)
+		if (xp_rings_serve(&loop->rings, run_seat) > 0) {
 			turns++;
-		else if (!ring_comes(loop))
-			break;
+			waited = false;
+		} else if (!ring_comes(loop)) {
+			if (waited)
+				break;
+			waited = true;
+			if (!lets_others_run(loop))
+				break;
+		}
 		/* What a request has set off elsewhere does not wait for the next ones. */
 		if (loop->ready || loop->dead || loop->server->dispatch.shutdown)
 			break;
@@ -599,6 +628,9 @@ static int loop_init(struct loop *loop, struct xp_server *server)
 	*loop = (struct loop){.server = server, .epoll = -1, .now = xp_clock_ns()};
 	/* Not bounded by the CPUs that this thread may use: its clients may use others. */
 	xp_wait_init(&loop->wait, XP_WAIT_POLLS_FOREVER);
+	xp_wait_init(&loop->yields, XP_WAIT_POLLS_FOREVER);
+	loop->yields.polls_max = 1;
+	atomic_store_explicit(&loop->yields.polls, 1, memory_order_relaxed);
 	loop->wait.polls_max = server->options.polls;
 	atomic_store_explicit(&loop->wait.polls, server->options.polls, memory_order_relaxed);
 	loop->stop.kind = SOURCE_STOP;

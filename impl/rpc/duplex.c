@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -12,6 +13,14 @@
 
 /* Polls of a client that never sleeps between two looks at the clock. */
 #define POLLS_PER_LOOK 1024u
+
+/* Polls of a client that may sleep before it lets others run for the first time, about as many as a server
+ * that is awake on another CPU needs, and between two such times. */
+#define POLLS_ALONE	100u
+#define POLLS_PER_YIELD 20u
+
+/* Others that keep the CPU for so long will do so again: to sleep, and be woken, is better. */
+#define YIELD_NS_MAX (200 * XP_NS_PER_US)
 
 /* ---- segments ---------------------------------------------------------------------------------- */
 
@@ -35,6 +44,14 @@ static int map(int fd, size_t size, bool server, struct xp_duplex *ret_duplex)
 	    .in = server ? requests : replies,
 	};
 	return 0;
+}
+
+/* Not bounded by the CPUs that this thread may use: the server may use others. */
+static void init_wait(struct xp_wait *wait, uint32_t polls)
+{
+	xp_wait_init(wait, XP_WAIT_POLLS_FOREVER);
+	wait->polls_max = polls;
+	atomic_store_explicit(&wait->polls, polls, memory_order_relaxed);
 }
 
 int xp_duplex_create(size_t size, uint32_t polls, struct xp_duplex *ret_duplex)
@@ -66,10 +83,8 @@ int xp_duplex_create(size_t size, uint32_t polls, struct xp_duplex *ret_duplex)
 	shared->magic = XP_DUPLEX_MAGIC;
 	shared->version = XP_DUPLEX_VERSION;
 	ret_duplex->fd = fd;
-	/* Not bounded by the CPUs that this thread may use: the server may use others. */
-	xp_wait_init(&ret_duplex->how, XP_WAIT_POLLS_FOREVER);
-	ret_duplex->how.polls_max = polls;
-	atomic_store_explicit(&ret_duplex->how.polls, polls, memory_order_relaxed);
+	init_wait(&ret_duplex->how, polls);
+	init_wait(&ret_duplex->yields, 1);
 	return 0;
 }
 
@@ -140,6 +155,37 @@ static bool poll_ring(const struct xp_frame_ring *ring, uint32_t polls)
 	return false;
 }
 
+/* Let others run, and look in between: the server, where it shares the CPU, or other clients. To sleep and be
+ * woken costs more, unless they are no clients and keep the CPU. */
+static bool yield_and_look(struct xp_duplex *duplex, uint32_t polls)
+{
+	int64_t began = xp_clock_ns();
+	bool came = false;
+	bool late = false;
+
+	for (uint32_t done = 0; !came && !late && done < polls; done += POLLS_PER_YIELD) {
+		sched_yield();
+		came = poll_ring(&duplex->in, POLLS_PER_YIELD);
+		late = xp_clock_ns() - began > YIELD_NS_MAX;
+	}
+	xp_wait_learn(&duplex->yields, came && !late);
+	return came;
+}
+
+/* Poll as long as experience says that it pays: at first alone. Return: whether the reply came. */
+static bool look(struct xp_duplex *duplex)
+{
+	uint32_t polls = xp_wait_polls(&duplex->how);
+	uint32_t alone = polls < POLLS_ALONE ? polls : POLLS_ALONE;
+	bool came = poll_ring(&duplex->in, alone);
+
+	if (!came && polls > alone)
+		came = xp_wait_polls(&duplex->yields) > 0 ? yield_and_look(duplex, polls - alone)
+							  : poll_ring(&duplex->in, polls - alone);
+	xp_wait_learn(&duplex->how, came);
+	return came;
+}
+
 /* For a client that never sleeps: poll for the length of a nap. */
 static int poll_for_a_nap(const struct xp_frame_ring *ring, const struct timespec *deadline)
 {
@@ -187,13 +233,8 @@ int xp_duplex_await(struct xp_duplex *duplex, const struct timespec *deadline)
 
 	if (duplex->how.polls_max == XP_WAIT_POLLS_FOREVER)
 		return poll_for_a_nap(ring, deadline);
-	if (duplex->how.polls_max > 0) {
-		bool came = poll_ring(ring, xp_wait_polls(&duplex->how));
-
-		xp_wait_learn(&duplex->how, came);
-		if (came)
-			return 0;
-	}
+	if (duplex->how.polls_max > 0 && look(duplex))
+		return 0;
 	if (!xp_frame_ring_announce(ring, XP_FRAME_RING_ASLEEP, &word))
 		return 0;
 	return sleep_for_a_nap(ring, word, deadline);

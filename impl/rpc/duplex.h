@@ -11,7 +11,8 @@
  * Memory        struct xp_duplex_shared, then the lines of the requests, then as many for the replies. The
  *               geometry follows from the size of the file, which the kernel vouches for: nothing of it
  *               is read from the segment.
- * Waiting       A client polls, then sleeps on the futex of the next reply's word, for
+ * Waiting       A client polls, at first by itself and then letting others run in between, as far as that
+ *               has paid before; then it sleeps on the futex of the next reply's word, for
  *               XP_DUPLEX_NAP_NS at most. Where that was not enough it says ELSEWHERE in the word and
  *               sleeps on the stream, where the server will nudge it (rpc/conn.h): a call that blocks
  *               long costs no wake-ups in vain, and the death of the server ends it at once. A server
@@ -54,6 +55,7 @@ _Static_assert(offsetof(struct xp_duplex_shared, lines) == 3 * XP_ISOLATION,
  * @fd:        Client, until it is handed over: the memfd; else -1.
  * @bell:      The server's eventfd, or its copy in the client; -1: none yet.
  * @how:       Client: how long it polls before it sleeps.
+ * @yields:    Client: whether it pays to let others run before it sleeps.
  * @elsewhere: Client: it has said that it sleeps on the stream.
  */
 struct xp_duplex {
@@ -64,6 +66,7 @@ struct xp_duplex {
 	struct xp_frame_ring out;
 	struct xp_frame_ring in;
 	struct xp_wait how;
+	struct xp_wait yields;
 	bool elsewhere;
 };
 

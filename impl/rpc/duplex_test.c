@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -105,7 +106,7 @@ static void *answer_all(void *arg)
 
 	for (int i = 0; i < *(int *)arg; i++) {
 		while (xp_frame_ring_take(&server.in, got, sizeof(got), &size) == -EAGAIN)
-			;
+			sched_yield();
 		if (xp_duplex_reply(&server, &(struct iovec){got, size}, size) < 0)
 			break;
 	}
