@@ -17,10 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CAPACITY  1024
-#define SIZE	  64
-#define WINDOW_NS 100000000 /* of intended times */
-#define LEAD_NS	  200000    /* from the start to the first intended time */
+#define CAPACITY 1024
+#define SIZE	 64
+#define SLICE_NS 1000000 /* of intended times: what is counted as an operation */
+#define SLICES	 100	 /* of a repetition */
+#define LEAD_NS	 200000	 /* from the start to the first intended time */
 
 static const int64_t rates[] = {10000, 100000, 1000000, 5000000};
 
@@ -121,7 +122,7 @@ static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 {
 	const struct xp_queue *queue = &actor->stage->object[0].as.queue;
 	int64_t rate = xb_case_number(actor->c, XB_RATE, 1), took = 0;
-	int64_t count = n * rate / (1000000000 / WINDOW_NS);
+	int64_t count = n * rate / (1000000000 / SLICE_NS);
 	struct xb_hist *hist = pass == XB_PASS_EACH ? actor->hist : actor->own;
 	int rc;
 
@@ -144,7 +145,7 @@ const struct xb_workload xb_workload_queue_response = {
     .name = "queue_response",
     .title = "how late items arrive that come at a given rate",
     .metric = XB_METRIC_RESPONSE,
-    .fixed = 1,
+    .fixed = SLICES,
     .distribution = true,
     .cases = cases,
     .open = open_queue,
