@@ -4,6 +4,8 @@
 
 #include "xpshare/manager/python.h"
 
+#include "xpshare/base/clock.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -315,6 +317,8 @@ struct xp_waiter *xp_call_park(struct xp_call *call, struct xp_waiters *list, in
 	waiter_link(waiter, list);
 	call->parked = true;
 	call->dispatch->stats.parked++;
+	if (xp_sampler_picks(&call->dispatch->stats.waiting))
+		waiter->since = xp_clock_ns();
 	return waiter;
 }
 
@@ -331,6 +335,8 @@ static struct xp_referent *waiter_end(struct xp_waiter *waiter)
 
 	xp_assert(self);
 	waiter_unlink(waiter);
+	if (waiter->since)
+		xp_histogram_add(&self->dispatch->stats.waited, xp_clock_ns() - waiter->since);
 	xp_dispatch_drop(self->dispatch, waiter->box);
 	waiter->box = NULL;
 	waiter->self = NULL;

@@ -2,6 +2,8 @@
 #include "xpshare/manager/client.h"
 
 #include "xpshare/manager/dispatch.h"
+
+#include "xpshare/base/clock.h"
 #include "xpshare/rpc/frame.h"
 
 #include <stdlib.h>
@@ -15,6 +17,7 @@ static int send_raw(struct xp_client *client, const void *payload, size_t size)
 
 	xp_assert(size <= XP_AUTH_FRAME_MAX);
 	memcpy(frame + part.iov_len - size, payload, size);
+	client->dispatch->stats.sent += size;
 	return client->ops->send(client, &part, 1);
 }
 
@@ -75,7 +78,7 @@ static int auth_frame(struct xp_client *client, const char *payload, size_t size
 		return XP_CLIENT_MORE;
 	}
 	client->state = XP_CLIENT_CLOSING;
-	client->dispatch->stats.denied++;
+	client->dispatch->stats.refused[XP_REFUSAL_KEY]++;
 	return rc == -EACCES ? XP_CLIENT_DONE : rc;
 }
 
@@ -131,14 +134,19 @@ int xp_client_refuse_ring(struct xp_client *client)
 
 int xp_client_frame(struct xp_client *client, char *payload, size_t size)
 {
+	struct xp_stats *stats = &client->dispatch->stats;
 	struct xp_datum *request;
+	int64_t begun = 0;
 	int rc;
 
 	xp_assert(!xp_client_parked(client));
+	stats->received += size;
 	if (client->state == XP_CLIENT_AUTH)
 		return auth_frame(client, payload, size);
 	if (client->state == XP_CLIENT_CLOSING)
 		return XP_CLIENT_DONE;
+	if (client->state == XP_CLIENT_SERVING && xp_sampler_picks(&stats->serving))
+		begun = xp_clock_ns();
 	rc = xp_dispatch_decode(client, payload, size, &request);
 	if (rc < 0)
 		rc = refuse_pickle(client, rc, size);
@@ -147,5 +155,7 @@ int xp_client_frame(struct xp_client *client, char *payload, size_t size)
 	else
 		rc = xp_dispatch_call(client, request);
 	xp_dispatch_end_request(client->dispatch);
+	if (begun && rc == XP_CLIENT_MORE)
+		xp_histogram_add(&stats->served, xp_clock_ns() - begun);
 	return rc;
 }

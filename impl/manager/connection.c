@@ -179,6 +179,7 @@ static const struct xp_datum *do_debug_info(struct xp_call *call)
 	struct xp_datum_arena *arena = call->arena;
 	size_t count = call->dispatch->objects;
 	struct xp_referent *referent = NULL;
+	struct xp_datum_arena texts;
 	struct debug_line *lines;
 	size_t room = 0;
 	size_t used = 0;
@@ -202,14 +203,26 @@ static const struct xp_datum *do_debug_info(struct xp_call *call)
 	text = xp_datum_alloc(arena, room);
 	if (!text)
 		return NULL;
+	/* Only the beginning of each text is wanted, but it is made whole: one after the other, so that no
+	 * more than the largest is in memory. */
+	xp_datum_arena_init(&texts, 0);
 	for (size_t i = 0; i < count; i++) {
 		const struct xp_datum *line;
 		size_t end = 0;
 
 		call->self = lines[i].referent;
+		call->arena = &texts;
 		line = xp_referent_text(call, call->self, true);
-		if (!line)
+		if (!line) {
+			xp_datum_arena_reset(&texts);
+			call->error = NULL;
+			line = xp_datum_str(&texts, "(there is no memory for its text)");
+		}
+		call->arena = arena;
+		if (!line) {
+			xp_datum_arena_fini(&texts);
 			return NULL;
+		}
 		for (int characters = 0; end < line->size && characters < DEBUG_STR_MAX;
 		     characters++) {
 			do
@@ -221,7 +234,9 @@ static const struct xp_datum *do_debug_info(struct xp_call *call)
 				     i ? "\n" : "", lines[i].ident, call->self->proxies);
 		memcpy(text + used, line->bytes, end);
 		used += end;
+		xp_datum_arena_reset(&texts);
 	}
+	xp_datum_arena_fini(&texts);
 	call->self = NULL;
 	return xp_datum_str_n(arena, text, used);
 }
@@ -270,8 +285,17 @@ static const struct xp_method functions[] = {
      .params = "",
      .call = do_number_of_objects},
     {.name = "debug_info", .style = XP_ARGS_PYTHON, .params = "", .call = do_debug_info},
+    {.name = "stats", .style = XP_ARGS_PYTHON, .params = "", .call = xp_stats_value},
     {.name = "shutdown", .style = XP_ARGS_PYTHON, .params = "", .call = do_shutdown},
 };
+
+_Static_assert(sizeof(functions) / sizeof(functions[0]) <= XP_STATS_FUNCTIONS,
+	       "each function has a counter");
+
+const char *xp_dispatch_function_name(size_t index)
+{
+	return index < sizeof(functions) / sizeof(functions[0]) ? functions[index].name : NULL;
+}
 
 static const struct xp_method *function_named(const struct xp_datum *name)
 {
@@ -305,6 +329,7 @@ static const struct xp_datum *function_call(struct xp_call *call, const struct x
 					     repr->size < 100 ? (int)repr->size : 100, repr->bytes)
 			    : NULL;
 	}
+	call->dispatch->stats.functions[call->method - functions]++;
 	if (xp_args_bind(call, call->method, "Server", args, keywords) < 0)
 		return NULL;
 	return call->method->call(call);

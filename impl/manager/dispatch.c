@@ -78,6 +78,16 @@ int xp_dispatch_init(struct xp_dispatch *dispatch, const struct xp_registry *reg
 	    .key_size = key_size,
 	    .slot_free = UINT32_MAX,
 	};
+	xp_stats_init(&dispatch->stats);
+	dispatch->type_objects =
+	    calloc(xp_registry_types(registry) + 1, sizeof(*dispatch->type_objects));
+	dispatch->method_calls =
+	    calloc(xp_registry_methods(registry) + 1, sizeof(*dispatch->method_calls));
+	if (!dispatch->type_objects || !dispatch->method_calls) {
+		free(dispatch->type_objects);
+		free(dispatch->method_calls);
+		return -ENOMEM;
+	}
 	for (size_t i = 0; i < sizeof(incarnation); i++)
 		snprintf(dispatch->incarnation + 2 * i, 3, "%02x", incarnation[i]);
 	xp_pickle_reader_init(&dispatch->reader, &(struct xp_pickle_limits){
@@ -108,6 +118,8 @@ void xp_dispatch_fini(struct xp_dispatch *dispatch)
 			referent->type->as.type->fini(referent);
 	}
 	free(dispatch->slots);
+	free(dispatch->type_objects);
+	free(dispatch->method_calls);
 	xp_pickle_reader_fini(&dispatch->reader);
 	xp_pickle_writer_fini(&dispatch->writer);
 	xp_datum_arena_fini(&dispatch->arena);
@@ -275,6 +287,15 @@ static bool unpack(struct xp_client *client, const struct xp_datum *request,
 	return false;
 }
 
+static void count_call(struct xp_dispatch *dispatch, const struct xp_type_entry *entry,
+		       const struct xp_method *method)
+{
+	const struct xp_typeid *type = entry->as.type;
+	size_t index = method ? (size_t)(method - type->methods) : type->method_count;
+
+	dispatch->method_calls[entry->first_method + index]++;
+}
+
 int xp_dispatch_call(struct xp_client *client, const struct xp_datum *request)
 {
 	struct xp_dispatch *dispatch = client->dispatch;
@@ -304,6 +325,7 @@ int xp_dispatch_call(struct xp_client *client, const struct xp_datum *request)
 	};
 
 	call.method = xp_type_method(referent->type, name->bytes, name->size);
+	count_call(dispatch, referent->type, call.method);
 	if (!call.method || !call.method->call) {
 		bool done;
 

@@ -21,6 +21,7 @@
 
 #include "xpshare/manager/client.h"
 #include "xpshare/manager/registry.h"
+#include "xpshare/manager/stats.h"
 #include "xpshare/rpc/pickle.h"
 
 #define XP_LIMIT_FRAME	 ((size_t)256 << 20)
@@ -35,17 +36,6 @@ struct xp_limits {
 	size_t nodes;	/* values in one request; XP_LIMIT_NODES */
 	size_t objects; /* XP_LIMIT_OBJECTS */
 	size_t memory;	/* bytes kept in objects and buffers, in total; half of the machine's */
-};
-
-/** struct xp_stats - Counted since the start. */
-struct xp_stats {
-	uint64_t connections; /* accepted */
-	uint64_t refused;     /* for want of a descriptor or a place, or a foreign user */
-	uint64_t denied;      /* by the handshake, or too slow in it */
-	uint64_t calls;
-	uint64_t errors;    /* calls answered with an exception */
-	uint64_t parked;    /* calls that had to wait */
-	uint64_t abandoned; /* parked calls whose client went away */
 };
 
 #define XP_RING_METHOD "#RING" /* session_ring.h */
@@ -74,6 +64,8 @@ struct xp_dispatch {
 	uint32_t slot_free;
 	uint64_t objects_made;
 	size_t objects;
+	uint64_t *type_objects; /* by xp_type_entry.index */
+	uint64_t *method_calls; /* by xp_type_entry.first_method and the place in its type */
 	struct xp_pickle_reader reader;
 	struct xp_pickle_writer writer;
 	struct xp_datum_arena arena;
@@ -126,6 +118,8 @@ XP_MUST_CHECK int xp_dispatch_ring(struct xp_client *client, const struct xp_dat
 bool xp_dispatch_takes(const struct xp_datum *name);
 /** xp_dispatch_object_call() - One of those, as the connection-level call. Return: as xp_client_frame(). */
 XP_MUST_CHECK int xp_dispatch_object_call(struct xp_client *client, const struct xp_datum *request);
+/** xp_dispatch_function_name() - The connection-level functions by number; NULL past the end. */
+const char *xp_dispatch_function_name(size_t index);
 /** xp_dispatch_end_request() - Forget what the request built. */
 void xp_dispatch_end_request(struct xp_dispatch *dispatch);
 /** xp_dispatch_exposed() - The exposed tuple of @entry as @client should see it. */

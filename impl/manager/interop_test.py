@@ -259,11 +259,26 @@ def check_refusals(m):
     q = m.Queue()
     assert "KeyError: 'nothing'" in str(raises(RemoteError, q._callmethod, "nothing"))
     assert "KeyError: '_init'" in str(raises(RemoteError, q._callmethod, "_init"))
-    assert "KeyError: 'Pool'" in str(raises(RemoteError, m.Pool, 2))
+    assert "a Pool runs Python code" in str(raises(RemoteError, m.Pool, 2))
+
+
+def check_stats(m):
+    from multiprocessing import managers
+    kept = m.Queue()
+    kept.put("an item")
+    conn = m._Client(m._address, authkey=KEY)
+    try:
+        stats = managers.dispatch(conn, None, "stats")
+    finally:
+        conn.close()
+    assert stats["clients"]["now"] >= 1 and stats["objects"]["typeids"]["Queue"] >= 1
+    assert stats["calls"]["methods"]["Queue"]["put"] >= 1 and stats["calls"]["functions"]["create"] >= 1
+    assert 0 <= stats["latency"]["served"]["p50_ns"] <= stats["latency"]["served"]["longest_ns"]
+    assert stats["server"]["uptime_s"] > 0 and stats["memory"]["resident_bytes"] > 0
 
 
 CHECKS = ["value", "namespace", "list", "dict", "queue", "lock", "rlock", "semaphore", "condition", "event",
-          "barrier", "array", "nested", "counting", "refusals"]
+          "barrier", "array", "nested", "counting", "refusals", "stats"]
 
 
 def client(address):

@@ -55,6 +55,7 @@ struct xp_manager {
 	_Atomic bool stock; /* it wants a connection for each connection-level call */
 	pid_t starter;	    /* the process that started @child; 0: none */
 	struct xp_child child;
+	int door; /* the address is this end of a door, which is ours; -1: it is not */
 	char directory[128];
 };
 
@@ -590,6 +591,7 @@ int xp_manager_connect(const struct xp_manager_plan *plan, struct xp_manager **r
 	if (!manager)
 		return -ENOMEM;
 	pthread_once(&fork_once, fork_register);
+	manager->door = -1;
 	manager->address = *plan->address;
 	manager->policy.digests = plan->digests ? plan->digests : XP_AUTH_ALL;
 	manager->patience = plan->patience_ns ? plan->patience_ns : XP_PATIENCE_NS;
@@ -664,6 +666,7 @@ void xp_manager_close(struct xp_manager *manager)
 		link_free(link);
 	}
 	xp_pool_fini(&manager->pool);
+	manager->door = xp_io_close(manager->door);
 	stop_child(manager);
 	pthread_mutex_destroy(&manager->lock);
 	free(manager->key);
@@ -671,9 +674,10 @@ void xp_manager_close(struct xp_manager *manager)
 }
 
 void xp_manager_adopt_child(struct xp_manager *manager, const struct xp_child *child,
-			    const char *directory)
+			    const char *directory, int door)
 {
 	manager->child = *child;
+	manager->door = door;
 	manager->starter = getpid();
 	snprintf(manager->directory, sizeof(manager->directory), "%s", directory);
 }

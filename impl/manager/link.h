@@ -42,8 +42,9 @@ uint32_t xp_link_epoch(struct xp_manager *manager);
 /** xp_link_patience() - Nanoseconds of the plan. */
 int64_t xp_link_patience(const struct xp_manager *manager);
 
-/** xp_manager_adopt_child() - @child runs the manager, in @directory (which may be ""). */
+/** xp_manager_adopt_child() - @child runs the manager, in @directory (which may be ""), behind @door (-1:
+ *  none), the end of which @manager now owns. */
 void xp_manager_adopt_child(struct xp_manager *manager, const struct xp_child *child,
-			    const char *directory);
+			    const char *directory, int door);
 
 #endif

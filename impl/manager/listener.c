@@ -3,6 +3,7 @@
 
 #include "xpshare/base/clock.h"
 #include "xpshare/base/io.h"
+#include "xpshare/rpc/door.h"
 #include "xpshare/rpc/frame.h"
 
 #include <fcntl.h>
@@ -83,10 +84,31 @@ static int add_listener(struct xp_gate *gate, int fd, const struct xp_address *a
 	return listener->datum ? 0 : -ENOMEM;
 }
 
+/* Whether connections can be accepted on it. */
+static bool is_listening(int fd)
+{
+	int listening = 0;
+	int type = 0;
+	socklen_t size = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+/* A socket that somebody else has made. */
 static int adopt(struct xp_gate *gate, int fd)
 {
 	struct xp_address address = {.size = sizeof(address.storage)};
 
+	if (xp_door_is(fd)) {
+		struct xp_address name = xp_address_of_fd(fd);
+		int added = add_listener(gate, fd, &name, false);
+
+		gate->listeners[gate->count - 1].door = true;
+		return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : added;
+	}
+	if (!is_listening(fd))
+		return fcntl(fd, F_GETFD) < 0 ? -EBADF : -ENOTSOCK;
 	if (getsockname(fd, (struct sockaddr *)&address.storage, &address.size) < 0)
 		return -errno;
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
@@ -114,8 +136,12 @@ int xp_gate_open(struct xp_gate *gate, const struct xp_server_options *options,
 		rc = adopt(gate, options->fds[i]);
 	for (size_t i = 0; i < options->address_count && rc == 0; i++) {
 		struct xp_address bound;
-		int fd;
+		int fd = xp_address_fd(&options->addresses[i]);
 
+		if (fd >= 0) {
+			rc = adopt(gate, fd);
+			continue;
+		}
 		rc = xp_listen(&options->addresses[i], 0, &bound, &fd);
 		if (rc == 0)
 			rc = add_listener(gate, fd, &bound, true);
@@ -134,17 +160,9 @@ int xp_gate_open(struct xp_gate *gate, const struct xp_server_options *options,
 	gate->rings_max = places / 4;
 	if (gate->connections_max < places && places - gate->connections_max > gate->rings_max)
 		gate->rings_max = places - gate->connections_max;
+	stats->clients_limit = gate->connections_max;
 	reserve_descriptor(gate);
 	return 0;
-}
-
-/* The file of a socket, unless somebody has put another there since. */
-static void unlink_socket(const struct xp_listener *listener)
-{
-	const struct sockaddr_un *local = (const struct sockaddr_un *)&listener->address.storage;
-
-	if (listener->own && local->sun_family == AF_UNIX && local->sun_path[0] != '\0')
-		unlink(local->sun_path);
 }
 
 void xp_gate_shut(struct xp_gate *gate)
@@ -152,11 +170,27 @@ void xp_gate_shut(struct xp_gate *gate)
 	for (size_t i = 0; i < gate->count; i++) {
 		struct xp_listener *listener = &gate->listeners[i];
 
-		if (listener->fd < 0)
-			continue;
-		unlink_socket(listener);
-		listener->fd = xp_io_close(listener->fd);
+		/* The file too, unless somebody has put another there since. */
+		if (listener->fd >= 0)
+			xp_listen_close(listener->fd, listener->own ? &listener->address : NULL);
+		listener->fd = -1;
 	}
+}
+
+void xp_gate_abandon(struct xp_gate *gate, const struct xp_listener *listener)
+{
+	struct xp_listener *mine = &gate->listeners[listener - gate->listeners];
+
+	mine->fd = xp_io_close(mine->fd);
+}
+
+bool xp_gate_is_over(const struct xp_gate *gate)
+{
+	for (size_t i = 0; i < gate->count; i++) {
+		if (gate->listeners[i].fd >= 0)
+			return false;
+	}
+	return gate->connections == 0;
 }
 
 void xp_gate_close(struct xp_gate *gate)
@@ -171,7 +205,7 @@ void xp_gate_close(struct xp_gate *gate)
 
 /* ---- accepting --------------------------------------------------------------------------------- */
 
-void xp_gate_refuse(struct xp_gate *gate, int fd, const char *why)
+void xp_gate_refuse(struct xp_gate *gate, int fd, enum xp_refusal reason, const char *why)
 {
 	char payload[XP_AUTH_FRAME_MAX];
 	unsigned char header[XP_FRAME_HEADER_MAX];
@@ -182,7 +216,7 @@ void xp_gate_refuse(struct xp_gate *gate, int fd, const char *why)
 	};
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
-	gate->stats->refused++;
+	gate->stats->refused[reason]++;
 	/* A fresh socket has room for a few bytes; one that has none is closed without words. */
 	(void)!sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	xp_io_close(fd);
@@ -201,7 +235,8 @@ static int refuse_without_descriptor(struct xp_gate *gate, const struct xp_liste
 		xp_gate_log(gate, XP_GATE_DESCRIPTORS,
 			    "refused a connection: no descriptor left (%u clients)",
 			    gate->connections);
-		xp_gate_refuse(gate, fd, "busy: the server is out of file descriptors");
+		xp_gate_refuse(gate, fd, XP_REFUSAL_DESCRIPTORS,
+			       "busy: the server is out of file descriptors");
 	}
 	reserve_descriptor(gate);
 	return fd >= 0 ? -ECANCELED : -EBUSY;
@@ -226,15 +261,14 @@ static bool is_our_user(int fd, uid_t *ret_user)
 	return peer.uid == geteuid() || peer.uid == 0;
 }
 
-int xp_gate_accept(struct xp_gate *gate, const struct xp_listener *listener, int *ret_fd)
+/* Through a listening socket. Return: as xp_gate_accept(). */
+static int take_from_socket(struct xp_gate *gate, const struct xp_listener *listener, int *ret_fd)
 {
-	uid_t user = (uid_t)-1;
-	int fd;
-
 	/* O_NONBLOCK may have been switched off by whoever shares the socket. */
 	if (!is_waiting(listener->fd))
 		return -EAGAIN;
-	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+
 	if (fd < 0) {
 		switch (errno) {
 		case EMFILE:
@@ -252,21 +286,67 @@ int xp_gate_accept(struct xp_gate *gate, const struct xp_listener *listener, int
 	}
 	if (gate->reserve < 0)
 		reserve_descriptor(gate);
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Through a door. A descriptor that cannot be received is lost, so the reserve makes room for it in any
+ * case, and if that cannot be made up for, the one received is the last: refused, and the reserve again. */
+static int take_from_door(struct xp_gate *gate, const struct xp_listener *listener, int *ret_fd)
+{
+	int fd;
+	int rc;
+
+	if (!is_waiting(listener->fd))
+		return -EAGAIN;
+	gate->reserve = xp_io_close(gate->reserve);
+	rc = xp_door_answer(listener->fd, &fd);
+	reserve_descriptor(gate);
+	if (rc == -EPROTO || rc == -EMFILE)
+		return -ECANCELED;
+	if (rc < 0)
+		return rc == -EAGAIN || rc == -EPIPE ? rc : -EBUSY;
+	if (gate->reserve < 0) {
+		xp_gate_log(gate, XP_GATE_DESCRIPTORS,
+			    "refused a connection: no descriptor left (%u clients)",
+			    gate->connections);
+		xp_gate_refuse(gate, fd, XP_REFUSAL_DESCRIPTORS,
+			       "busy: the server is out of file descriptors");
+		reserve_descriptor(gate);
+		return -ECANCELED;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int xp_gate_accept(struct xp_gate *gate, const struct xp_listener *listener, int *ret_fd)
+{
+	uid_t user = (uid_t)-1;
+	int fd = -1;
+	int rc = listener->door ? take_from_door(gate, listener, &fd)
+				: take_from_socket(gate, listener, &fd);
+
+	if (rc < 0)
+		return rc;
 	if (gate->connections >= gate->connections_max) {
 		xp_gate_log(gate, XP_GATE_CONNECTIONS,
 			    "refused a connection: %u clients are the limit", gate->connections);
-		xp_gate_refuse(gate, fd, "busy: the server has as many clients as it may");
+		xp_gate_refuse(gate, fd, XP_REFUSAL_CLIENTS,
+			       "busy: the server has as many clients as it may");
 		return -ECANCELED;
 	}
 	if (!listener->tcp && !gate->options->any_user && !is_our_user(fd, &user)) {
 		xp_gate_log(gate, XP_GATE_USER, "refused a connection of user %u", user);
-		xp_gate_refuse(gate, fd, "denied: the server serves its own user only");
+		xp_gate_refuse(gate, fd, XP_REFUSAL_USER,
+			       "denied: the server serves its own user only");
 		return -ECANCELED;
 	}
 	if (listener->tcp)
 		xp_listen_prepare(fd);
 	gate->stats->connections++;
-	gate->connections++;
+	gate->stats->clients = ++gate->connections;
+	if (gate->connections > gate->stats->clients_most)
+		gate->stats->clients_most = gate->connections;
 	*ret_fd = fd;
 	return 0;
 }
@@ -274,7 +354,7 @@ int xp_gate_accept(struct xp_gate *gate, const struct xp_listener *listener, int
 void xp_gate_left(struct xp_gate *gate)
 {
 	xp_assert(gate->connections > 0);
-	gate->connections--;
+	gate->stats->clients = --gate->connections;
 	if (gate->reserve < 0)
 		reserve_descriptor(gate);
 }

@@ -10,13 +10,14 @@
 
 #include "xpshare/manager/server.h"
 
-/** struct xp_listener - One listening socket. */
+/** struct xp_listener - One listening socket, or the server's end of a door (rpc/door.h). */
 struct xp_listener {
-	int fd;
+	int fd; /* -1: closed */
 	struct xp_address address;
 	const struct xp_datum *datum; /* the address as Python writes it */
 	unsigned digests;
 	bool tcp;
+	bool door;
 	bool own; /* we made the socket file and unlink it */
 };
 
@@ -65,6 +66,10 @@ XP_MUST_CHECK int xp_gate_open(struct xp_gate *gate, const struct xp_server_opti
 			       struct xp_stats *stats);
 /** xp_gate_shut() - Stop listening: close, and unlink what is ours. */
 void xp_gate_shut(struct xp_gate *gate);
+/** xp_gate_abandon() - Nobody can come through this door any more: close it. */
+void xp_gate_abandon(struct xp_gate *gate, const struct xp_listener *listener);
+/** xp_gate_is_over() - Nobody is connected, and nobody can connect any more. */
+bool xp_gate_is_over(const struct xp_gate *gate);
 /** xp_gate_close() - The same, and free. */
 void xp_gate_close(struct xp_gate *gate);
 
@@ -73,12 +78,12 @@ void xp_gate_close(struct xp_gate *gate);
  *
  * Those that may not are told so and closed here. Never blocks, whatever mode the socket is in.
  * Return: 0 with it; -EAGAIN nobody waits; -EBUSY somebody waits who can not even be refused: try again
- *         when a descriptor has become free; -ECANCELED one was refused, go on; -errno.
+ *         when a descriptor has become free; -ECANCELED one was refused, go on; -EPIPE nobody is left to come through this door; -errno.
  */
 XP_MUST_CHECK int xp_gate_accept(struct xp_gate *gate, const struct xp_listener *listener,
 				 int *ret_fd);
-/** xp_gate_refuse() - Tell a connection why, and close it. */
-void xp_gate_refuse(struct xp_gate *gate, int fd, const char *why);
+/** xp_gate_refuse() - Tell a connection why, count it under @reason, and close it. */
+void xp_gate_refuse(struct xp_gate *gate, int fd, enum xp_refusal reason, const char *why);
 /** xp_gate_left() - A connection that was accepted has ended. */
 void xp_gate_left(struct xp_gate *gate);
 /** xp_gate_log() - A line, at most a few of each sort per second. */

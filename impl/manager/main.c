@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* xpmanager - the server process as a program. */
+#include "xpshare/manager/activation.h"
 #include "xpshare/manager/builtins.h"
 #include "xpshare/manager/server.h"
+#include "xpshare/manager/show_main.h"
 
 #include "xpshare/base/clock.h"
 #include "xpshare/base/io.h"
@@ -26,10 +28,15 @@ const char *argp_program_version = "xpmanager 0.1.0";
 struct settings {
 	struct xp_server_options options;
 	struct xp_address addresses[LISTEN_MAX];
+	struct xp_activation activations[LISTEN_MAX];
+	int activated[LISTEN_MAX];
 	const char *authkey_file;
 	uint64_t descriptors;
 	int ready_fd;
+	struct xp_address asked;
 	bool print_methods;
+	bool print_stats;
+	bool json;
 	bool quiet;
 };
 
@@ -53,12 +60,15 @@ enum {
 	OPTION_SERVER,
 	OPTION_RING,
 	OPTION_SPIN,
+	OPTION_STATS,
+	OPTION_JSON,
 };
 
 static const struct argp_option argp_options[] = {
     {"listen", OPTION_LISTEN, "ADDRESS", 0,
-     "Where to listen: unix:/path, unix:@name (abstract) or tcp:host:port; may be given several "
-     "times. Port 0 takes a free one",
+     "Where to listen: unix:/path, unix:@name (abstract), tcp:host:port, or fd:N, an inherited "
+     "socket that listens or a door; may be given several times. Port 0 takes a free one. Sockets "
+     "that systemd hands over are listened on without it",
      1},
     {"authkey-file", OPTION_AUTHKEY, "FILE", 0,
      "Read the key from FILE (a newline at its end does not count). Otherwise from the environment "
@@ -76,6 +86,9 @@ static const struct argp_option argp_options[] = {
      2},
     {"quiet", OPTION_QUIET, NULL, 0, "No lines on standard error but for failures", 2},
     {"methods", OPTION_METHODS, NULL, 0, "Print every typeid and its methods, and exit", 2},
+    {"stats", OPTION_STATS, "ADDRESS", 0,
+     "Print what the manager at ADDRESS has counted (it must have the same key), and exit", 2},
+    {"json", OPTION_JSON, NULL, 0, "With --stats: as JSON", 2},
     {"user-check", OPTION_USER, "WHO", 0,
      "Whom to serve on AF_UNIX: same (this user and root; default) or any", 3},
     {"allow-md5", OPTION_MD5, NULL, 0,
@@ -139,17 +152,23 @@ static uint64_t number_option(struct argp_state *state, const char *name, const 
 	return number;
 }
 
+static void address_option(struct argp_state *state, const char *name, const char *text,
+			   struct xp_address *address)
+{
+	int rc = xp_address_parse(text, address);
+
+	if (rc < 0)
+		argp_error(state, "--%s '%s': %s", name, text,
+			   rc == -EINVAL ? "not unix:/path, unix:@name, tcp:host:port or fd:N"
+					 : strerror(-rc));
+}
+
 static void add_address(struct argp_state *state, struct settings *settings, const char *text)
 {
-	int rc;
-
 	if (settings->options.address_count == LISTEN_MAX)
 		argp_error(state, "at most %d addresses", LISTEN_MAX);
-	rc = xp_address_parse(text, &settings->addresses[settings->options.address_count]);
-	if (rc < 0)
-		argp_error(state, "--listen '%s': %s", text,
-			   rc == -EINVAL ? "not unix:/path, unix:@name or tcp:host:port"
-					 : strerror(-rc));
+	address_option(state, "listen", text,
+		       &settings->addresses[settings->options.address_count]);
 	settings->options.address_count++;
 }
 
@@ -242,11 +261,21 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 	case OPTION_METHODS:
 		settings->print_methods = true;
 		break;
+	case OPTION_STATS:
+		address_option(state, "stats", text, &settings->asked);
+		settings->print_stats = true;
+		break;
+	case OPTION_JSON:
+		settings->json = true;
+		break;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument '%s'", text);
 		break;
 	case ARGP_KEY_END:
-		if (options->address_count == 0 && !settings->print_methods)
+		if (settings->json && !settings->print_stats)
+			argp_error(state, "--json is a way to print --stats");
+		if (options->address_count + options->fd_count == 0 && !settings->print_methods &&
+		    !settings->print_stats)
 			argp_error(state, "say where to listen: --listen=unix:/path");
 		break;
 	default:
@@ -372,9 +401,39 @@ static void print_methods(const struct xp_registry *registry)
 	}
 }
 
+/* ---- sockets handed over ----------------------------------------------------------------------- */
+
+static int take_sockets(struct settings *settings)
+{
+	int count = xp_activation_take(settings->activations, LISTEN_MAX);
+
+	if (count < 0)
+		return fail("LISTEN_FDS", count);
+	for (int i = 0; i < count; i++)
+		settings->activated[i] = settings->activations[i].fd;
+	settings->options.fds = settings->activated;
+	settings->options.fd_count = (size_t)count;
+	return EXIT_SUCCESS;
+}
+
 /* ---- running ----------------------------------------------------------------------------------- */
 
 static struct xp_server *server;
+
+/* What the supervisor cannot be told is no reason not to serve. */
+static void notify(const char *state)
+{
+	int rc = xp_activation_notify(state);
+
+	if (rc < 0)
+		fprintf(stderr, "xpmanager: NOTIFY_SOCKET: %s\n", strerror(-rc));
+}
+
+static void on_stopping(void *context)
+{
+	(void)context;
+	notify("STOPPING=1\nSTATUS=Sending the last replies");
+}
 
 static void on_signal(int signal)
 {
@@ -413,8 +472,13 @@ static int announce(const struct settings *settings)
 
 		if (size < 0)
 			return size;
+		/* Those that were handed over come first. */
+		const char *name =
+		    i < settings->options.fd_count ? settings->activations[i].name : "";
+
 		if (!settings->quiet)
-			fprintf(stderr, "xpmanager: listening on %s\n", text);
+			fprintf(stderr, "xpmanager: listening on %s%s%s%s\n", text,
+				*name ? " (" : "", name, *name ? ")" : "");
 		text[size] = '\n';
 		if (settings->ready_fd >= 0)
 			rc = xp_io_write_full(settings->ready_fd, text, (size_t)size + 1, NULL);
@@ -429,22 +493,25 @@ static int serve(struct settings *settings, struct xp_registry *registry)
 	struct sigaction action = {.sa_handler = on_signal};
 	int rc;
 
+	xp_server_own_process();
 	set_descriptors(settings->descriptors);
 	settings->options.registry = registry;
 	settings->options.addresses = settings->addresses;
 	if (!settings->quiet)
 		settings->options.log = log_line;
+	settings->options.stopping = on_stopping;
 	rc = xp_server_create(&settings->options, &server);
 	if (rc < 0)
 		return fail("cannot listen", rc);
-	signal(SIGPIPE, SIG_IGN);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	rc = announce(settings);
-	if (rc < 0)
+	if (rc < 0) {
 		fail("--ready-fd", rc);
-	else
+	} else {
+		notify("READY=1\nSTATUS=Serving");
 		rc = xp_server_run(server);
+	}
 	/* Who asks once more asks a server that is on its way out. */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
@@ -460,6 +527,8 @@ int main(int argc, char **argv)
 	int status = EXIT_SUCCESS;
 
 	argp_err_exit_status = EXIT_USAGE;
+	if (take_sockets(&settings) != EXIT_SUCCESS)
+		return EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &settings);
 	int rc = xp_registry_create(&registry);
 
@@ -474,7 +543,12 @@ int main(int argc, char **argv)
 
 		settings.options.key = key;
 		settings.options.key_size = (size_t)size;
-		status = size < 0 ? EXIT_USAGE : serve(&settings, registry);
+		if (size < 0)
+			status = EXIT_USAGE;
+		else if (settings.print_stats)
+			status = xp_show_stats(&settings.asked, key, (size_t)size, settings.json);
+		else
+			status = serve(&settings, registry);
 	}
 	xp_registry_destroy(registry);
 	return status;

@@ -87,9 +87,12 @@ XP_MUST_CHECK int xp_manager_connect(const struct xp_manager_plan *plan,
 /**
  * xp_manager_start() - Start our own server in a child process, and connect to it.
  * @options: NULL, or what it shall be: the registry (NULL: the built-in typeids), limits, model. Without
- *           an address it listens on a socket in a private directory; without a key it gets a random one.
+ *           an address it listens on a socket in a private directory, or with @door behind a descriptor that
+ *           all descendants of this process inherit and nobody else can reach (rpc/door.h); it is
+ *           close-on-exec, and xp_manager_address() names it. Without a key it gets a random one.
  *
- * The child ends with its parent, and cleans the directory up.
+ * The child ends with its parent, and cleans the directory up. What stays if both are killed at once is
+ * removed by the next start in the same TMPDIR.
  * Context: As xp_child_start(). Return: 0, -errno.
  */
 XP_MUST_CHECK int xp_manager_start(const struct xp_server_options *options,

@@ -262,6 +262,8 @@ struct xp_waiter {
 	struct xp_datum_box *box;
 	int64_t number;
 	uint32_t extra;
+	int64_t
+	    since; /* when it was parked, CLOCK_MONOTONIC nanoseconds; 0: nobody asks (stats.h) */
 };
 
 /** xp_call_park() - Leave the call in @list until it is completed. Returns its waiter, for @expire

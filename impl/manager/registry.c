@@ -8,6 +8,8 @@
 struct xp_registry {
 	struct xp_type_entry *first;
 	struct xp_type_entry **last;
+	size_t types;
+	size_t methods;
 };
 
 static uint32_t name_hash(const char *name, size_t size)
@@ -158,6 +160,9 @@ int xp_registry_register(struct xp_registry *registry, const struct xp_registrat
 		entry_free(entry);
 		return rc;
 	}
+	entry->index = registry->types++;
+	entry->first_method = registry->methods;
+	registry->methods += type->method_count + 1;
 	*registry->last = entry;
 	registry->last = &entry->next;
 	return 0;
@@ -202,6 +207,16 @@ const struct xp_type_entry *xp_registry_next(const struct xp_registry *registry,
 					     const struct xp_type_entry *entry)
 {
 	return entry ? entry->next : registry->first;
+}
+
+size_t xp_registry_types(const struct xp_registry *registry)
+{
+	return registry->types;
+}
+
+size_t xp_registry_methods(const struct xp_registry *registry)
+{
+	return registry->methods;
 }
 
 const struct xp_method *xp_type_method(const struct xp_type_entry *entry, const char *name,

@@ -43,6 +43,9 @@ struct xp_type_entry {
 	struct xp_type_entry *next;
 	struct xp_registration as;
 	const char *name;
+	size_t index; /* among the entries */
+	size_t
+	    first_method; /* among the methods of all entries, with one more after those of each */
 	uint32_t slot_mask;
 	const struct xp_method **slots; /* exposed methods by the hash of their names */
 	/* The exposed tuple by who asks: 2.7, 3.x, 3.12 and later. Constants. */
@@ -66,6 +69,10 @@ const struct xp_type_entry *xp_registry_find(const struct xp_registry *registry,
 /** xp_registry_next() - All entries in the order of registration; NULL begins and ends. */
 const struct xp_type_entry *xp_registry_next(const struct xp_registry *registry,
 					     const struct xp_type_entry *entry);
+/** xp_registry_types() - How many entries there are. */
+size_t xp_registry_types(const struct xp_registry *registry);
+/** xp_registry_methods() - The bound of xp_type_entry.first_method. */
+size_t xp_registry_methods(const struct xp_registry *registry);
 /** xp_type_method() - The exposed method of that name, or NULL. */
 const struct xp_method *xp_type_method(const struct xp_type_entry *entry, const char *name,
 				       size_t size);

@@ -58,6 +58,7 @@ int xp_reply(struct xp_client *client, const char *kind, const struct xp_datum *
 		if (rc < 0)
 			return rc;
 	}
+	dispatch->stats.sent += writer->size;
 	char *payload_at = (char *)writer->parts[0].iov_base + XP_FRAME_HEADER_MAX;
 	char *frame = xp_frame_seal(payload_at, writer->size);
 	size_t skipped = (size_t)(frame - (char *)writer->parts[0].iov_base);

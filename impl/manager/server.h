@@ -16,6 +16,8 @@
  *               server neither spins nor leaves a client waiting (SPEC P8, X1).
  * Security      Mutual challenge and response before anything is parsed; on AF_UNIX the peer's user
  *               must be the server's own (or root); digests by transport (struct xp_server_options).
+ * Inherited     A server that has no address but "fd:N" of a door (rpc/door.h) ends when the last client has
+ *               gone and the last process that could knock has closed its end.
  * Death         Of a client: its parked call is taken back, what it owned is freed, the rest stays.
  */
 #ifndef XPSHARE_MANAGER_SERVER_H
@@ -33,7 +35,9 @@ enum xp_server_model { XP_SERVER_EVENT, XP_SERVER_THREAD };
 /**
  * struct xp_server_options - Zero in a member means the default.
  * @addresses:    Where to listen, @address_count of them.
- * @fds:          Sockets that listen already (socket activation), @fd_count of them.
+ * @fds:          Sockets that listen already (socket activation) and doors, @fd_count of them. As those of
+ *                addresses "fd:N" they are the server's from now on.
+ * @door:         Of xp_manager_start() alone: no address but a door, which descendants inherit.
  * @registry:     What it serves; borrowed.
  * @key:          The authkey; borrowed.
  * @connections:  Clients at a time; default: the limit of descriptors less what the server needs.
@@ -47,6 +51,7 @@ enum xp_server_model { XP_SERVER_EVENT, XP_SERVER_THREAD };
  *                (session_ring.h); default: XP_DUPLEX_SIZE_MAX.
  * @no_rings:     Take none.
  * @log:          One line without newline, rate-limited; may be NULL.
+ * @stopping:     It accepts no more and begins to drain; may be NULL.
  */
 struct xp_server_options {
 	enum xp_server_model model;
@@ -62,15 +67,21 @@ struct xp_server_options {
 	unsigned pending;
 	int64_t handshake_ns;
 	uint32_t polls;
+	bool door;
 	bool any_user;
 	bool allow_md5;
 	size_t ring_max;
 	bool no_rings;
 	void (*log)(void *context, const char *line);
+	void (*stopping)(void *context);
 	void *log_context;
 };
 
 struct xp_server;
+
+/** xp_server_own_process() - Make this process one that is a server and nothing else: no SIGPIPE, and an
+ *  allocator that gives back what large values took. Before any thread is started. */
+void xp_server_own_process(void);
 
 /** xp_server_create() - Listen. Return: 0; -EADDRINUSE; -EINVAL nowhere to listen; -errno. */
 XP_MUST_CHECK int xp_server_create(const struct xp_server_options *options,

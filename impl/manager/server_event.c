@@ -264,9 +264,10 @@ static void watch_listeners(struct loop *loop, bool on)
 		struct epoll_event event = {.events = on ? EPOLLIN : 0u,
 					    .data.ptr = &loop->listenings[i]};
 
+		int fd = loop->server->gate.listeners[i].fd;
+
 		/* Of a registered descriptor this cannot fail. */
-		xp_assert(epoll_ctl(loop->epoll, EPOLL_CTL_MOD, loop->server->gate.listeners[i].fd,
-				    &event) == 0);
+		xp_assert(fd < 0 || epoll_ctl(loop->epoll, EPOLL_CTL_MOD, fd, &event) == 0);
 	}
 	loop->paused_until = on ? 0 : loop->now + PAUSE_NS;
 }
@@ -301,7 +302,7 @@ static void give_up_oldest(struct loop *loop)
 
 	xp_gate_log(&loop->server->gate, XP_GATE_PENDING,
 		    "gave up the oldest of %u connections in the handshake", loop->pending);
-	loop->server->dispatch.stats.denied++;
+	loop->server->dispatch.stats.refused[XP_REFUSAL_CROWDED]++;
 	leave_handshake(oldest);
 	xp_session_kill(&oldest->session);
 }
@@ -316,13 +317,18 @@ static void accept_some(struct loop *loop, const struct xp_listener *listener)
 			continue;
 		if (rc == -EBUSY)
 			watch_listeners(loop, false);
+		if (rc == -EPIPE) {
+			/* The descriptor may be open elsewhere too: its end does not unwatch it. */
+			(void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, listener->fd, NULL);
+			xp_gate_abandon(&loop->server->gate, listener);
+		}
 		if (rc < 0)
 			return;
 		if (loop->pending >= loop->server->options.pending)
 			give_up_oldest(loop);
 		if (connection_start(loop, listener, fd) < 0) {
 			xp_gate_left(&loop->server->gate);
-			xp_gate_refuse(&loop->server->gate, fd,
+			xp_gate_refuse(&loop->server->gate, fd, XP_REFUSAL_MEMORY,
 				       "busy: the server is out of memory");
 		}
 	}
@@ -405,7 +411,7 @@ static void expire(struct loop *loop)
 
 		xp_gate_log(&loop->server->gate, XP_GATE_HANDSHAKE,
 			    "closed a connection that was too slow in the handshake");
-		loop->server->dispatch.stats.denied++;
+		loop->server->dispatch.stats.refused[XP_REFUSAL_SLOW]++;
 		leave_handshake(connection);
 		xp_session_kill(&connection->session);
 	}
@@ -581,7 +587,7 @@ static int loop_round(struct loop *loop, bool *ret_stop)
 	if (loop->accepting)
 		accept_waiting(loop);
 	(void)serve_rings(loop);
-	if (loop->server->dispatch.shutdown)
+	if (loop->server->dispatch.shutdown || xp_gate_is_over(&loop->server->gate))
 		*ret_stop = true;
 	return 0;
 }
@@ -678,7 +684,7 @@ int xp_server_run_event(struct xp_server *server)
 		rc = loop_round(&loop, &stop);
 	loop.paused_until = 0;
 	if (rc == 0) {
-		xp_gate_shut(&server->gate);
+		xp_server_shut(server);
 		drain(&loop);
 	}
 	loop_fini(&loop);

@@ -16,6 +16,8 @@ struct xp_server {
 	int stop_fd; /* an eventfd: readable once the server shall stop */
 };
 
+/** xp_server_shut() - Accept no more, and say so: what is ready to be sent still goes out. */
+void xp_server_shut(struct xp_server *server);
 int xp_server_run_event(struct xp_server *server);
 int xp_server_run_thread(struct xp_server *server);
 

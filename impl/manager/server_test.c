@@ -5,8 +5,10 @@
 #include "xpshare/base/clock.h"
 #include "xpshare/base/io.h"
 #include "xpshare/proc/blocked.h"
+#include "xpshare/proc/child.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -515,6 +517,76 @@ Test(server, a_socket_file_of_a_dead_server_is_replaced_and_of_a_living_one_not,
 	xp_manager_close(second);
 	cr_assert_neq(access(text + 5, F_OK), 0);
 	cr_assert_eq(rmdir(path), 0);
+}
+
+static int count_entries(const char *path)
+{
+	DIR *entries = opendir(path);
+	int count = 0;
+
+	for (struct dirent *entry; (entry = readdir(entries));)
+		count += entry->d_name[0] != '.';
+	closedir(entries);
+	return count;
+}
+
+/* Starts a manager, tells its pid, and waits to be killed. */
+static int start_and_wait(void *end)
+{
+	struct xp_server_options options = chosen((struct xp_server_options){0});
+	pid_t pid;
+
+	if (xp_manager_start(&options, &manager) < 0)
+		return 1;
+	pid = xp_manager_pid(manager);
+	if (write(*(int *)end, &pid, sizeof(pid)) != sizeof(pid))
+		return 1;
+	for (;;)
+		pause();
+}
+
+Test(server, what_is_left_of_one_that_was_killed_with_its_parent_is_swept_by_the_next)
+{
+	char path[] = "/tmp/xpshare-sweep-XXXXXX";
+	struct xp_child child;
+	int ends[2];
+	pid_t pid;
+
+	cr_assert_not_null(mkdtemp(path));
+	setenv("TMPDIR", path, 1);
+	cr_assert_eq(pipe(ends), 0);
+	cr_assert_eq(xp_child_start(start_and_wait, &ends[1], &child), 0);
+	cr_assert_eq(read(ends[0], &pid, sizeof(pid)), sizeof(pid));
+	/* Neither can clean up: the manager goes first, and the parent is not asked. */
+	cr_assert_eq(kill(child.pid, SIGSTOP), 0);
+	cr_assert_eq(kill(pid, SIGKILL), 0);
+	xp_child_stop(&child);
+	cr_assert_eq(count_entries(path), 1);
+	start();
+	/* The dead one's is gone, ours is there; and another start leaves it alone. */
+	cr_assert_eq(count_entries(path), 1);
+	struct xp_server_options options = chosen((struct xp_server_options){0});
+	struct xp_manager *second;
+
+	cr_assert_eq(xp_manager_start(&options, &second), 0);
+	cr_assert_eq(count_entries(path), 2);
+	expect_served();
+	xp_manager_close(second);
+	stop();
+	cr_assert_eq(rmdir(path), 0);
+}
+
+Test(server, a_temporary_directory_that_takes_no_more_is_an_error)
+{
+	struct xp_manager *none;
+
+	setenv("TMPDIR", "/proc", 1);
+	cr_assert(xp_manager_start(NULL, &none) < 0);
+	setenv("TMPDIR", "/nonexistent", 1);
+	cr_assert_eq(xp_manager_start(NULL, &none), -ENOENT);
+	/* A door needs none. */
+	cr_assert_eq(xp_manager_start(&(struct xp_server_options){.door = true}, &none), 0);
+	xp_manager_close(none);
 }
 
 Test(server, a_shutdown_request_ends_it)

@@ -180,7 +180,7 @@ static void expire(struct worker *worker)
 		return;
 	}
 	if (!session->finished) {
-		worker->crowd->server->dispatch.stats.denied++;
+		worker->crowd->server->dispatch.stats.refused[XP_REFUSAL_SLOW]++;
 		xp_gate_log(session->gate, XP_GATE_HANDSHAKE,
 			    "closed a connection that was too slow in the handshake");
 	}
@@ -257,6 +257,8 @@ static void *worker_main(void *argument)
 	xp_session_end(session);
 	xp_auth_thread_end();
 	crowd_leave(crowd, worker);
+	if (xp_gate_is_over(&crowd->server->gate))
+		xp_server_stop(crowd->server);
 	pthread_mutex_unlock(&crowd->lock);
 	free(worker);
 	return NULL;
@@ -298,7 +300,7 @@ static void give_up_oldest(struct crowd *crowd)
 		xp_gate_log(&crowd->server->gate, XP_GATE_PENDING,
 			    "gave up the oldest of %u connections in the handshake",
 			    crowd->pending);
-		crowd->server->dispatch.stats.denied++;
+		crowd->server->dispatch.stats.refused[XP_REFUSAL_CROWDED]++;
 		xp_session_kill(&worker->session);
 		return;
 	}
@@ -322,9 +324,12 @@ static bool accept_some(struct crowd *crowd, const struct xp_listener *listener)
 			xp_gate_log(gate, XP_GATE_ACCEPT,
 				    "refused a connection: no thread (%u clients)",
 				    gate->connections);
-			xp_gate_refuse(gate, fd, "busy: the server can start no thread");
+			xp_gate_refuse(gate, fd, XP_REFUSAL_THREADS,
+				       "busy: the server can start no thread");
 		}
 	} while (rc == 0 || rc == -ECANCELED);
+	if (rc == -EPIPE)
+		xp_gate_abandon(gate, listener);
 	return rc != -EBUSY;
 }
 
@@ -344,9 +349,17 @@ static void accept_until_stopped(struct crowd *crowd, struct pollfd *polled, siz
 			return;
 		pthread_mutex_lock(&crowd->lock);
 		paused = false;
-		for (size_t i = 0; i < count; i++)
-			paused |= !accept_some(crowd, &gate->listeners[i]);
+		for (size_t i = 0; i < count; i++) {
+			if (gate->listeners[i].fd >= 0)
+				paused |= !accept_some(crowd, &gate->listeners[i]);
+			/* poll(2) skips what is closed. */
+			polled[i].fd = gate->listeners[i].fd;
+		}
+		bool over = xp_gate_is_over(gate);
+
 		pthread_mutex_unlock(&crowd->lock);
+		if (over)
+			return;
 	}
 }
 
@@ -390,7 +403,7 @@ int xp_server_run_thread(struct xp_server *server)
 	sigaction(WAKE_SIGNAL, &action, &old_action);
 	pthread_sigmask(SIG_BLOCK, &blocked, &old_mask);
 	accept_until_stopped(&crowd, polled, server->gate.count);
-	xp_gate_shut(&server->gate);
+	xp_server_shut(server);
 	pthread_mutex_lock(&crowd.lock);
 	crowd.stopping = true;
 	for (struct worker *worker = crowd.oldest; worker; worker = worker->next)

@@ -266,7 +266,7 @@ void xp_session_start(struct xp_session *session, struct xp_gate *gate,
 {
 	session->hooks = hooks;
 	session->gate = gate;
-	session->local = listener->address.storage.ss_family == AF_UNIX;
+	session->local = listener->door || listener->address.storage.ss_family == AF_UNIX;
 	xp_stream_init(&session->stream, fd, listener->tcp, &dispatch->memory,
 		       dispatch->limits.memory);
 	if (xp_client_start(&session->client, dispatch, &session_ops, listener->datum,

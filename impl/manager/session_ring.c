@@ -51,7 +51,7 @@ int xp_session_ring_offer(struct xp_session *session, uint64_t size, const char 
 	}
 	*ring = (struct xp_duplex){.size = size, .fd = -1, .bell = bell};
 	*stream->memory += size;
-	session->gate->rings++;
+	session->gate->stats->rings = ++session->gate->rings;
 	session->ring = ring;
 	session->ring_due = true;
 	return 0;
@@ -124,7 +124,7 @@ void xp_session_ring_end(struct xp_session *session)
 	if (ring->base)
 		(void)session->hooks->bell(session, false);
 	*session->stream.memory -= ring->size;
-	session->gate->rings--;
+	session->gate->stats->rings = --session->gate->rings;
 	if (ring->base)
 		xp_duplex_close(ring);
 	else

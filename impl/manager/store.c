@@ -38,6 +38,7 @@ int xp_store_add(struct xp_dispatch *dispatch, struct xp_referent *referent)
 	}
 	dispatch->slots[slot].referent = referent;
 	dispatch->objects++;
+	dispatch->type_objects[referent->type->index]++;
 	referent->number = ++dispatch->objects_made << SLOT_BITS | slot;
 	return 0;
 }
@@ -53,6 +54,7 @@ void xp_store_remove(struct xp_dispatch *dispatch, const struct xp_referent *ref
 	dispatch->slots[slot].next_free = dispatch->slot_free;
 	dispatch->slot_free = slot;
 	dispatch->objects--;
+	dispatch->type_objects[referent->type->index]--;
 }
 
 /* Digits of an ident after the incarnation; 0 is no number. */

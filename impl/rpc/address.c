@@ -61,8 +61,45 @@ static int parse_tcp(const char *text, struct xp_address *ret_address)
 	return 0;
 }
 
+/* An address without a family holds a descriptor; one that is all zero holds nothing. */
+struct fd_name {
+	sa_family_t family;
+	int fd;
+};
+
+struct xp_address xp_address_of_fd(int fd)
+{
+	struct xp_address address = {.size = sizeof(struct fd_name)};
+	struct fd_name name = {.family = AF_UNSPEC, .fd = fd};
+
+	memcpy(&address.storage, &name, sizeof(name));
+	return address;
+}
+
+int xp_address_fd(const struct xp_address *address)
+{
+	struct fd_name name;
+
+	memcpy(&name, &address->storage, sizeof(name));
+	return name.family == AF_UNSPEC && address->size == sizeof(name) ? name.fd : -1;
+}
+
+static int parse_fd(const char *digits, struct xp_address *ret_address)
+{
+	int fd = 0;
+
+	if (!*digits || strspn(digits, "0123456789") != strlen(digits) || strlen(digits) > 9)
+		return -EINVAL;
+	for (; *digits; digits++)
+		fd = 10 * fd + (*digits - '0');
+	*ret_address = xp_address_of_fd(fd);
+	return 0;
+}
+
 int xp_address_parse(const char *text, struct xp_address *ret_address)
 {
+	if (!strncmp(text, "fd:", 3))
+		return parse_fd(text + 3, ret_address);
 	if (!strncmp(text, "unix:", 5))
 		return parse_unix(text + 5, ret_address);
 	if (!strncmp(text, "tcp:", 4))
@@ -107,7 +144,9 @@ int xp_address_format(const struct xp_address *address, char *buffer, size_t siz
 	size_t length;
 	int wrote;
 
-	if (address->storage.ss_family == AF_UNIX) {
+	if (xp_address_fd(address) >= 0) {
+		wrote = snprintf(buffer, size, "fd:%d", xp_address_fd(address));
+	} else if (address->storage.ss_family == AF_UNIX) {
 		const char *name = unix_name(address, &length);
 		bool abstract = length > 0 && !name[0];
 		wrote = snprintf(buffer, size, "unix:%s%.*s", abstract ? "@" : "",
@@ -126,6 +165,8 @@ struct xp_datum *xp_address_datum(const struct xp_address *address, struct xp_da
 	char host[INET6_ADDRSTRLEN];
 	size_t size;
 
+	if (xp_address_fd(address) >= 0)
+		return xp_datum_strf(arena, "fd:%d", xp_address_fd(address));
 	if (address->storage.ss_family == AF_UNIX) {
 		const char *name = unix_name(address, &size);
 		return size > 0 && name[0] ? xp_datum_str_n(arena, name, size)

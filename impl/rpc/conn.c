@@ -3,6 +3,7 @@
 
 #include "xpshare/base/clock.h"
 #include "xpshare/base/io.h"
+#include "xpshare/rpc/door.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -207,9 +208,19 @@ int xp_conn_open(struct xp_conn *conn, const struct xp_address *address,
 		 const struct timespec *deadline)
 {
 	int family = address->storage.ss_family;
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int door = xp_address_fd(address);
+	int fd;
 
 	conn->why = "";
+	if (door >= 0) {
+		int passed = xp_door_knock(door, deadline, &fd);
+
+		if (passed < 0)
+			return fail(conn, passed, "nobody is behind that descriptor");
+		xp_conn_adopt(conn, fd);
+		return 0;
+	}
+	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return fail(conn, -errno, "no socket can be had");
 	int rc = family == AF_UNIX ? connect_unix(fd, address, deadline)

@@ -114,6 +114,20 @@ void xp_listen_close(int fd, const struct xp_address *address)
 	xp_io_close(lock);
 }
 
+bool xp_listen_sweep(const struct xp_address *address)
+{
+	const char *path = xp_address_path(address);
+	int lock;
+	bool gone;
+
+	/* Looked at without the lock first, which who starts there would meet. */
+	if (!path || !is_dead(address, path) || (lock = lock_directory(path)) < 0)
+		return false;
+	gone = is_dead(address, path) && unlink(path) == 0;
+	xp_io_close(lock);
+	return gone;
+}
+
 static bool is_tcp(int fd)
 {
 	int domain = 0;

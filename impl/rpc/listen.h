@@ -26,6 +26,10 @@ XP_MUST_CHECK int xp_listen(const struct xp_address *address, int backlog,
 /** xp_listen_close() - Close @fd and remove the socket file of @address, if it still is that of @fd. */
 void xp_listen_close(int fd, const struct xp_address *address);
 
+/** xp_listen_sweep() - Remove the socket file of @address if a dead server of this user has left it. One that
+ *  is starting is left alone. Return: whether it is gone now. */
+bool xp_listen_sweep(const struct xp_address *address);
+
 /** xp_listen_prepare() - Options of a stream, accepted or connected: TCP_NODELAY; none on other
  *  families. Return: whether it is TCP. */
 bool xp_listen_prepare(int fd);

@@ -81,6 +81,7 @@ function(xp_library)
                         SOVERSION ${PROJECT_VERSION_MAJOR})
   install(TARGETS xpshare xpshare_shared)
   install(FILES ${PROJECT_SOURCE_DIR}/impl/xpshare.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/xpshare)
+  install(FILES ${PROJECT_SOURCE_DIR}/impl/xpshare.7 DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
   configure_file(${PROJECT_SOURCE_DIR}/impl/xpshare.pc.in ${PROJECT_BINARY_DIR}/xpshare.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/xpshare.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endfunction()
@@ -92,6 +93,12 @@ function(xp_program name room)
   target_include_directories(${name} PRIVATE ${PROJECT_BINARY_DIR}/view/${room})
   target_link_libraries(${name} PRIVATE xpshare ${P_LIBS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+endfunction()
+
+# xp_install_program() - install a program with its manual page.
+function(xp_install_program name page)
+  install(TARGETS ${name})
+  install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endfunction()
 
 # xp_unit_test() - FILE is <noun>_test.c in the room's folder. Linked with the room's own objects and
