@@ -28,6 +28,8 @@
 	X(step_queue)       \
 	X(manager)          \
 	X(manager_full)     \
+	X(manager_death)    \
+	X(manager_attack)   \
 	X(manager_client)   \
 	X(manager_register) \
 	X(manager_ring)     \

@@ -11,6 +11,9 @@
 
 #define SERVER XC_KIND_SERVER
 
+/* Descriptors of a server that has one client left of sixteen. */
+#define THREADS_LEFT 15
+
 struct pair {
 	struct xc_server server;
 	struct xc_client client;
@@ -291,6 +294,23 @@ static enum xc_verdict fork_safe(struct xc_case_context *cc)
 	return tear_down(&pair);
 }
 
+static enum xc_verdict threads(struct xc_case_context *cc)
+{
+	struct pair pair;
+
+	XC_TRY(set_up(cc, &pair));
+	XC_TRY(xc_client_do(cc, &pair.client, "threads 16 50", "ok 0"));
+	/* Their connections went with them. */
+	struct timespec by = xc_bound(cc);
+	while (xc_server_descriptors(&pair.server) > THREADS_LEFT) {
+		XC_REQUIRE(cc, !xp_deadline_passed(&by),
+			   "a thread that ends gives its connection up",
+			   "the server has %d descriptors", xc_server_descriptors(&pair.server));
+		xc_pause_us(1000);
+	}
+	return tear_down(&pair);
+}
+
 static enum xc_verdict nested(struct xc_case_context *cc)
 {
 	struct pair pair;
@@ -340,6 +360,7 @@ const struct xc_case xc_cases_manager_client[] = {
     CASE("manager.nonblocking_server", "before", nonblocking_server),
     CASE("manager.nonblocking_server", "during", nonblocking_server_during),
     CASE("manager.late_reply", "three_times", late_reply),
+    CASE("manager.threads", "sixteen", threads),
     CASE("manager.fork", "dict", fork_safe),
     CASE("manager.nested", "list_of_dict", nested),
     CASE("manager.exception", "client", exception),

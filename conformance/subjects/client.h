@@ -7,6 +7,7 @@
  *               call METHOD [ARG...]    call a method of it; one that blocks may block for ever
  *               abandon METHOD [ARG...] the same, but give the call up after 200 ms
  *               fork ROUNDS             parent and child use one object at once; how many got it wrong
+ *               threads COUNT ROUNDS    that many use one object at once; how many answers were wrong
  *               nested                  make a list of a dict's proxy; its length
  * Answers       "ok VALUE", or "error CLASS TEXT".
  */

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from multiprocessing.managers import SyncManager
 
 manager = None
@@ -59,6 +60,26 @@ def fork(rounds):
     return "%d" % (wrong or os.waitpid(pid, 0)[1])
 
 
+def threads(count, rounds):
+    """Threads use one dict at the same time, each its own key."""
+    numbers = manager.dict()
+    wrong = [rounds] * count
+
+    def use(key):
+        mistakes = 0
+        for i in range(rounds):
+            numbers[key] = i
+            mistakes += numbers.get(key) != i
+        wrong[key] = mistakes
+
+    started = [threading.Thread(target=use, args=(key,)) for key in range(count)]
+    for thread in started:
+        thread.start()
+    for thread in started:
+        thread.join()
+    return "%d" % sum(wrong)
+
+
 def obey(words):
     global thing
     verb, args = words[0], [value_of(word) for word in words[2:]]
@@ -71,6 +92,8 @@ def obey(words):
         return "None"
     if verb == "fork":
         return fork(int(words[1]))
+    if verb == "threads":
+        return threads(int(words[1]), int(words[2]))
     if verb == "nested":
         return str(len(manager.list(manager.dict({1: 2, 3: 4}))))
     if verb == "abandon":

@@ -5,6 +5,7 @@
 #include "xpshare/base/io.h"
 #include "xpshare/manager/proxy.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -150,6 +151,58 @@ static int do_fork(struct speaker *speaker, int rounds)
 	return 0;
 }
 
+#define THREADS_MAX 64
+
+struct user {
+	struct xp_proxy *proxy;
+	pthread_t thread;
+	int64_t key;
+	int rounds;
+	int wrong;
+};
+
+static void *use(void *arg)
+{
+	struct user *user = arg;
+
+	for (int64_t i = 0; i < user->rounds; i++) {
+		const struct xp_datum *value = NULL;
+		struct xp_datum_arena *arena = xp_proxy_arena(user->proxy);
+		const struct xp_datum *args[2] = {xp_datum_int(arena, user->key),
+						  xp_datum_int(arena, i)};
+		int rc = xp_proxy_call(user->proxy, "__setitem__", 2, args, NULL, NULL, NULL);
+		args[0] = xp_datum_int(xp_proxy_arena(user->proxy), user->key);
+		if (rc == 0)
+			rc = xp_proxy_call(user->proxy, "get", 1, args, NULL, &value, NULL);
+		user->wrong += rc < 0 || value->kind != XP_DATUM_INT || value->integer != i;
+	}
+	return NULL;
+}
+
+static int do_threads(struct speaker *speaker, int count, int rounds)
+{
+	char *words[] = {(char *)"new", (char *)"dict"};
+	struct user users[THREADS_MAX];
+	int started = 0, wrong = 0;
+
+	if (count < 1 || count > THREADS_MAX)
+		return -EINVAL;
+	int rc = do_new(speaker, words, 2, NULL);
+	for (; rc == 0 && started < count; started++) {
+		users[started] =
+		    (struct user){.proxy = speaker->proxy, .key = started, .rounds = rounds};
+		rc = -pthread_create(&users[started].thread, NULL, use, &users[started]);
+		if (rc < 0)
+			break;
+	}
+	while (started > 0) {
+		pthread_join(users[--started].thread, NULL);
+		wrong += users[started].wrong;
+	}
+	snprintf(speaker->answer, XC_LINE_MAX, "ok %d", wrong);
+	return rc;
+}
+
 static int do_nested(struct speaker *speaker, struct xp_remote_error *error)
 {
 	char *words[] = {(char *)"new", (char *)"dict"};
@@ -189,6 +242,9 @@ static void obey(struct speaker *speaker, char **words, size_t count)
 		rc = do_call(speaker, words, count, true, &error);
 	else if (!strcmp(words[0], "fork") && count > 1)
 		rc = do_fork(speaker, (int)strtol(words[1], NULL, 10));
+	else if (!strcmp(words[0], "threads") && count > 2)
+		rc = do_threads(speaker, (int)strtol(words[1], NULL, 10),
+				(int)strtol(words[2], NULL, 10));
 	else if (!strcmp(words[0], "nested"))
 		rc = do_nested(speaker, &error);
 	if (rc < 0)

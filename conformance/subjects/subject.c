@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -74,14 +75,20 @@ static size_t add_python(struct xc_subject *subjects, size_t count, size_t room,
 
 size_t xc_subject_all(struct xc_subject *subjects, size_t room)
 {
+	static const struct xc_subject ours[] = {
+	    {.name = "manager/event_unix", .model = "event"},
+	    {.name = "manager/event_tcp", .model = "event", .tcp = true},
+	    {.name = "manager/event_ring", .model = "event", .ring = true},
+	    {.name = "manager/thread_unix", .model = "thread"},
+	    {.name = "manager/thread_tcp", .model = "thread", .tcp = true},
+	};
 	const char *list = getenv("XP_PYTHONS");
 	size_t count = 0;
 
-	if (room < 3)
-		return 0;
-	subjects[count++] = (struct xc_subject){.name = "manager/event_unix"};
-	subjects[count++] = (struct xc_subject){.name = "manager/event_tcp", .tcp = true};
-	subjects[count++] = (struct xc_subject){.name = "manager/event_ring", .ring = true};
+	while (count < sizeof(ours) / sizeof(ours[0]) && count < room) {
+		subjects[count] = ours[count];
+		count++;
+	}
 	if (!list)
 		return add_python(subjects, count, room, "python3");
 	char *words = strdup(list), *rest = words;
@@ -122,10 +129,28 @@ static void find_xpmanager(char *path, size_t size)
 		snprintf(path, size, "%s/xpmanager", XC_PROGRAMS);
 }
 
+#define FIRST_UID 100000 /* of users that are nobody */
+
+/* As a user who runs nothing else, so that the limit counts the server alone: root is spared it. The file is
+ * opened before, because a folder on the way to it may be closed to others. */
+static int run_limited(const char *path, char *const *argv, unsigned processes)
+{
+	const struct rlimit limit = {processes, processes};
+	uid_t user = FIRST_UID + (uid_t)getpid();
+	int program = open(path, O_PATH | O_CLOEXEC);
+
+	if (program < 0 || setrlimit(RLIMIT_NPROC, &limit) < 0 || setresgid(user, user, user) < 0 ||
+	    setresuid(user, user, user) < 0)
+		return 127;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* forgotten with the user */
+	fexecve(program, argv, environ);
+	return 127;
+}
+
 static int run_server(void *arg)
 {
 	const struct launch *launch = arg;
-	char path[600], listen_option[XC_ADDRESS_MAX + 16], ready[32], handshake[48];
+	char path[600], listen_option[XC_ADDRESS_MAX + 16], ready[32], handshake[48], model[32];
 
 	if (launch->plan->descriptors) {
 		struct rlimit limit = {launch->plan->descriptors, launch->plan->descriptors};
@@ -151,7 +176,13 @@ static int run_server(void *arg)
 	snprintf(ready, sizeof(ready), "--ready-fd=%d", launch->ready_fd);
 	snprintf(handshake, sizeof(handshake), "--handshake-timeout=%u",
 		 launch->plan->handshake_s ? launch->plan->handshake_s : 10);
-	execl(path, path, listen_option, ready, handshake, "--allow-md5", (char *)NULL);
+	snprintf(model, sizeof(model), "--server=%s", launch->subject->model);
+	char *const argv[] = {path,  listen_option,	    ready, handshake,
+			      model, (char *)"--allow-md5", NULL};
+
+	if (launch->plan->processes && geteuid() == 0)
+		return run_limited(path, argv, launch->plan->processes);
+	execv(path, argv);
 	return 127;
 }
 
@@ -186,6 +217,8 @@ enum xc_verdict xc_server_start(struct xc_case_context *cc, const struct xc_serv
 		snprintf(launch.text, sizeof(launch.text), "%s", launch.plan->text);
 	else if (launch.subject->tcp)
 		snprintf(launch.text, sizeof(launch.text), "tcp:127.0.0.1:0");
+	else if (launch.plan->processes) /* the folder is not open to others */
+		snprintf(launch.text, sizeof(launch.text), "unix:@xpconform-%d", (int)getpid());
 	else
 		snprintf(launch.text, sizeof(launch.text), "unix:%s/s", getenv("TMPDIR"));
 	if (pipe(pipe_fd) < 0)
@@ -214,8 +247,8 @@ enum xc_verdict xc_server_start(struct xc_case_context *cc, const struct xc_serv
 void xc_server_stop(struct xc_server *server)
 {
 	xp_child_stop(&server->child);
-	if (server->address.storage.ss_family == AF_UNIX)
-		unlink(server->text + strlen("unix:"));
+	if (xp_address_path(&server->address))
+		unlink(xp_address_path(&server->address));
 }
 
 bool xc_server_alive(const struct xc_server *server)
@@ -291,6 +324,32 @@ int64_t xc_server_memory_kib(const struct xc_server *server, bool reserved)
 		(void)!sscanf(line, reserved ? "VmData: %" SCNd64 : "VmRSS: %" SCNd64, &kib);
 	fclose(file);
 	return kib;
+}
+
+uint64_t xc_server_address_space(const struct xc_server *server)
+{
+	char path[64];
+	uint64_t pages = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", server->child.pid);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%" SCNu64, &pages) != 1)
+		pages = 0;
+	fclose(file);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+int xc_server_limit(const struct xc_server *server, int resource, uint64_t soft)
+{
+	struct rlimit limit;
+
+	if (prlimit(server->child.pid, (__rlimit_resource_t)resource, NULL, &limit) < 0)
+		return -errno;
+	limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
+	return prlimit(server->child.pid, (__rlimit_resource_t)resource, &limit, NULL) < 0 ? -errno
+											   : 0;
 }
 
 /* ---- from outside ----------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
  *               proxies. The family manager judges them. What is about the server alone is tried on the
  *               wire (wire.h), so that nothing of the client under test stands between; what is about
  *               the client is tried through a client process (client.h).
- * Which         Ours over each transport; python3 if there is one, and every interpreter in the
+ * Which         Ours, each server over each transport; python3 if there is one, and every interpreter in the
  *               environment variable XP_PYTHONS (paths, separated by spaces). What CPython does is
  *               reported and fails no run.
  */
@@ -26,12 +26,13 @@
 		"\"\n.byte 0\n.popsection\n");                                             \
 	extern const char symbol[]
 
-/** struct xc_subject - @python: path of an interpreter, or NULL: our own. @ring: its clients hand a ring
- *  over as soon as they may (manager/session_ring.h). */
+/** struct xc_subject - @python: path of an interpreter, or "": our own, with the server @model. @ring: its
+ *  clients hand a ring over as soon as they may (manager/session_ring.h). */
 struct xc_subject {
 	char name[64];
 	char version[32];
 	char python[256];
+	const char *model;
 	bool tcp;
 	bool ring;
 	const char *script;
@@ -55,11 +56,13 @@ struct xc_server {
 };
 
 /** struct xc_server_plan - Zero is the default. @text: where to listen; @descriptors: RLIMIT_NOFILE;
- *  @handshake_s: how long a client may take to authenticate, where the server can be told. */
+ *  @handshake_s: how long a client may take to authenticate, where the server can be told;
+ *  @processes: RLIMIT_NPROC; as a user of its own, which only root can arrange and others ignore. */
 struct xc_server_plan {
 	const char *text;
 	unsigned descriptors;
 	unsigned handshake_s;
+	unsigned processes;
 };
 
 /** xc_server_start() - Start the server of the subject under test and wait until it listens. */
@@ -78,6 +81,11 @@ int xc_server_threads(const struct xc_server *server);
 int64_t xc_server_runnable_ns(const struct xc_server *server);
 /** xc_server_memory_kib() - Resident, or with @reserved all that is mapped and writable. */
 int64_t xc_server_memory_kib(const struct xc_server *server, bool reserved);
+/** xc_server_address_space() - Bytes that count against RLIMIT_AS. */
+uint64_t xc_server_address_space(const struct xc_server *server);
+/** xc_server_limit() - Set the soft limit of a resource, of the server while it runs; what exceeds the hard
+ *  limit is that. Return: 0, -errno. */
+XP_MUST_CHECK int xc_server_limit(const struct xc_server *server, int resource, uint64_t soft);
 
 /** xc_set_nonblock_in() - Set O_NONBLOCK on every connected stream socket of the process @pid, from
  *  outside: the flag belongs to the open file description. Return: how many; -errno. */
