@@ -402,8 +402,8 @@ static void expire(struct loop *loop)
 			continue;
 		/* A call that was moved to another list meanwhile may have another deadline. */
 		if (session->client.waiter.deadline <= loop->now)
-			xp_client_expire(&session->client);
-		if (session->parked)
+			xp_session_expire(session);
+		if (session->parked && !session->dead)
 			arm(connection, session->client.waiter.deadline);
 	}
 	while (loop->oldest && loop->oldest->handshake_deadline <= loop->now) {

@@ -378,6 +378,56 @@ Test(server, a_frame_behind_a_blocked_call_waits, .init = start, .fini = stop)
 	xp_proxy_drop(queue);
 }
 
+/* While the server is busy a deadline passes, an item comes for the client that waited, and that client goes:
+ * its end is seen last, because more are ready than the server takes at a time. */
+Test(server, a_deadline_of_a_client_that_has_gone_unseen_passes_in_silence, .init = start,
+     .fini = stop)
+{
+	enum { OTHERS = 300, NUMBERS = 4000000 };
+	static struct xp_conn others[OTHERS];
+	struct timespec deadline = xp_deadline_after(60 * XP_NS_PER_SEC);
+	struct xp_datum_arena *arena = xp_manager_arena(manager);
+	const struct xp_datum *reply;
+	struct xp_proxy *queue;
+	struct xp_proxy *list;
+	struct xp_conn waiting;
+
+	cr_assert_eq(xp_proxy_create(manager, "Queue", 0, NULL, NULL, &queue, NULL), 0);
+	cr_assert_eq(xp_proxy_create(manager, "list", 0, NULL, NULL, &list, NULL), 0);
+	struct xp_datum *numbers = xp_datum_container(arena, XP_DATUM_LIST, NUMBERS);
+	struct xp_datum *one = xp_datum_int(arena, 1);
+
+	for (size_t i = 0; i < NUMBERS; i++)
+		xp_datum_put(numbers, i, one);
+	cr_assert_eq(xp_proxy_call(list, "extend", 1, (const struct xp_datum *[]){numbers}, NULL,
+				   NULL, NULL),
+		     0);
+	dial_as_client(&waiting, true);
+	for (int i = 0; i < OTHERS; i++)
+		dial_as_client(&others[i], true);
+	const struct xp_datum *soon[2] = {xp_datum_bool(true), xp_datum_float(arena, 0.05)};
+
+	cr_assert_eq(xp_conn_send(&waiting, request(queue, "get", 2, soon), NULL), 0);
+	cr_assert_eq(xp_blocked_until(xp_manager_pid(manager), NULL), 0);
+	cr_assert_eq(xp_conn_send(&others[0], request(list, "__repr__", 0, NULL), NULL), 0);
+	const struct xp_datum *item[1] = {xp_datum_int(arena, 7)};
+
+	cr_assert_eq(xp_conn_send(&others[1], request(queue, "put", 1, item), NULL), 0);
+	for (int i = 2; i < OTHERS; i++)
+		cr_assert_eq(xp_conn_send(&others[i], request(queue, "qsize", 0, NULL), NULL), 0);
+	xp_conn_close(&waiting);
+	for (int i = 0; i < OTHERS; i++) {
+		cr_assert_eq(xp_conn_recv(&others[i], &deadline, &reply), 0, "%d", i);
+		xp_conn_fini(&others[i]);
+	}
+	/* Nobody has taken it. */
+	cr_assert_eq(xp_proxy_call(queue, "qsize", 0, NULL, NULL, &reply, NULL), 0);
+	cr_assert_eq(reply->integer, 1);
+	xp_conn_fini(&waiting);
+	xp_proxy_drop(queue);
+	xp_proxy_drop(list);
+}
+
 Test(server, a_client_that_never_reads_is_not_read_from, .init = start, .fini = stop)
 {
 	struct xp_proxy *value;

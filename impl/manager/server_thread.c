@@ -176,7 +176,7 @@ static void expire(struct worker *worker)
 	if (session->dead || deadline_of(worker) > xp_clock_ns())
 		return;
 	if (session->parked) {
-		xp_client_expire(&session->client);
+		xp_session_expire(session);
 		return;
 	}
 	if (!session->finished) {

@@ -258,6 +258,16 @@ void xp_session_hang_up(struct xp_session *session)
 		xp_session_kill(session);
 }
 
+void xp_session_expire(struct xp_session *session)
+{
+	/* A call that was completed when its client had gone is told to nobody (SPEC X3), so that the session
+	 * is left parked until its end is noticed: here, if not before. */
+	if (xp_client_parked(&session->client))
+		xp_client_expire(&session->client);
+	else
+		xp_session_kill(session);
+}
+
 /* ---- life -------------------------------------------------------------------------------------- */
 
 void xp_session_start(struct xp_session *session, struct xp_gate *gate,

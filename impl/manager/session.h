@@ -65,6 +65,8 @@ void xp_session_run(struct xp_session *session, char *scratch);
 void xp_session_flush(struct xp_session *session);
 /** xp_session_hang_up() - The peer has closed its end: note it, and take a parked call back. */
 void xp_session_hang_up(struct xp_session *session);
+/** xp_session_expire() - The deadline of its parked call has passed. */
+void xp_session_expire(struct xp_session *session);
 /** xp_session_kill() - No more. */
 void xp_session_kill(struct xp_session *session);
 /** xp_session_end() - Take back what it had parked and owned, close, free its buffers. */
