@@ -29,8 +29,8 @@
 #define WORKERS	    8
 #define SECONDS	    600
 #define REPORT_NS   (30 * XP_NS_PER_SEC)
-#define SETTLE_NS   (30 * XP_NS_PER_SEC)
-#define ANSWER_NS   (10 * XP_NS_PER_SEC) /* the patience of the witness */
+#define SETTLE_NS   (120 * XP_NS_PER_SEC)
+#define ANSWER_NS   (60 * XP_NS_PER_SEC) /* the patience of the witness: the CPU may be shared */
 #define SLACK_BYTES (INT64_C(16) << 20)
 
 struct options {
@@ -142,7 +142,8 @@ static const struct xp_datum *ask(struct soak *soak, const char *function, size_
 
 	do
 		rc = xp_manager_call(soak->manager, function, count, args, &value, &error);
-	while ((rc == -EUSERS || rc == -ECONNRESET) && count == 0 && !xp_deadline_passed(&by));
+	while ((rc == -EUSERS || rc == -ECONNRESET || rc == -ETIMEDOUT) && count == 0 &&
+	       !xp_deadline_passed(&by));
 	if (rc < 0)
 		die(error.text[0] ? error.text : function, rc);
 	return value;
