@@ -53,6 +53,13 @@ static enum xc_verdict tear_down(struct xc_case_context *cc, struct stage *stage
 	return XC_PASS;
 }
 
+/* Bytes, and nothing at their end. Return: after them. */
+static void *put(void *at, const void *bytes, size_t size)
+{
+	memcpy(at, bytes, size);
+	return (char *)at + size;
+}
+
 /* ---- without threads, without memory ---------------------------------------------------------- */
 
 #define NEWCOMERS 20
@@ -175,10 +182,10 @@ static enum xc_verdict too_much(struct xc_case_context *cc, struct stage *stage,
 static enum xc_verdict no_memory(struct xc_case_context *cc)
 {
 	struct stage stage;
-	char *pickle = calloc(1, LARGE);
 
 	if (IS_SANITIZED)
 		return xc_unsupported(cc, "a sanitizer needs the address space");
+	char *pickle = calloc(1, LARGE);
 	if (!pickle)
 		return xc_unresolved(cc, "no memory here either");
 	XC_TRY(set_up(cc, NULL, &stage));
@@ -187,21 +194,19 @@ static enum xc_verdict no_memory(struct xc_case_context *cc)
 				 xc_server_address_space(&stage.server) + LITTLE),
 		 0);
 	/* (ident, "set", (text of 96 MB,), {}): too much to be received. */
-	size_t at = 8 + strlen(stage.value);
-	memcpy(pickle, "\x80\x02(X\0\0\0\0", 8);
+	char *at = put(pickle, "\x80\x02(X\0\0\0\0", 8);
 	pickle[4] = (char)strlen(stage.value);
-	memcpy(pickle + 8, stage.value, strlen(stage.value));
-	memcpy(pickle + at, "X\3\0\0\0setX", 9);
-	at += 9;
-	uint32_t text = (uint32_t)(LARGE - at - 4 - 5);
-	memcpy(pickle + at, &text, 4);
-	memset(pickle + at + 4, 'x', text);
-	memcpy(pickle + LARGE - 5, "\x85}t.", 5);
-	XC_TRY(too_much(cc, &stage, pickle, LARGE - 1));
+	at = put(at, stage.value, strlen(stage.value));
+	at = put(at, "X\3\0\0\0setX", 9);
+	uint32_t text = (uint32_t)(LARGE - 8 - (size_t)(at - pickle));
+	at = put(at, &text, 4);
+	memset(at, 'x', text);
+	put(at + text, "\x85}t.", 4);
+	XC_TRY(too_much(cc, &stage, pickle, LARGE));
 	/* A list of four million times None: too much to be understood. */
-	memcpy(pickle, "\x80\x02](", 4);
-	memset(pickle + 4, 'N', NODES);
-	memcpy(pickle + 4 + NODES, "e.", 2);
+	at = put(pickle, "\x80\x02](", 4);
+	memset(at, 'N', NODES);
+	put(at + NODES, "e.", 2);
 	XC_TRY(too_much(cc, &stage, pickle, NODES + 6));
 	XC_GIVES(cc, xc_server_limit(&stage.server, RLIMIT_AS, UINT64_MAX), 0);
 	free(pickle);
@@ -276,11 +281,9 @@ static size_t get_frame(const char *ident, unsigned char frame[HEADER_MAX])
 {
 	size_t name = strlen(ident), size = 3 + 5 + name + 5 + 3 + 4;
 
-	memcpy(frame, "\0\0\0\0\x80\x02(X\0\0\0\0", 12);
+	put(put(put(frame, "\0\0\0\0\x80\x02(X\0\0\0\0", 12), ident, name), "X\3\0\0\0get)}t.", 12);
 	frame[3] = (unsigned char)size;
 	frame[8] = (unsigned char)name;
-	memcpy(frame + 12, ident, name);
-	memcpy(frame + 12 + name, "X\3\0\0\0get)}t.", 12);
 	return size + 4;
 }
 

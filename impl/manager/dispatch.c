@@ -303,7 +303,6 @@ int xp_dispatch_call(struct xp_client *client, const struct xp_datum *request)
 	struct xp_referent *referent = NULL;
 	int rc;
 
-	dispatch->stats.calls++;
 	if (!unpack(client, request, parts, &rc))
 		return rc;
 	const struct xp_datum *ident = parts[0];
@@ -313,6 +312,7 @@ int xp_dispatch_call(struct xp_client *client, const struct xp_datum *request)
 		referent = xp_store_find(dispatch, ident->bytes, ident->size);
 	if (xp_datum_is(ident, XP_DATUM_NONE) && xp_dispatch_takes(name))
 		return xp_dispatch_object_call(client, request);
+	dispatch->stats.calls++;
 	if (!referent)
 		return xp_datum_is(ident, XP_DATUM_NONE) && xp_datum_is_text(name, XP_RING_METHOD)
 			   ? xp_dispatch_ring(client, parts[2])
