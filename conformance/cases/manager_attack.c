@@ -112,10 +112,10 @@ static enum xc_verdict recovers(struct xc_case_context *cc, struct stage *stage)
 }
 
 /* Sanitizers keep books that need the address space. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IS_SANITIZED 1
+#ifdef XC_SANITIZED
+#define IS_SANITIZED true
 #else
-#define IS_SANITIZED 0
+#define IS_SANITIZED false
 #endif
 
 static enum xc_verdict no_address_space(struct xc_case_context *cc)
