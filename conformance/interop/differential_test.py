@@ -19,7 +19,8 @@ def judge(command, typeids, program, operations, seed):
     with servers.Ours(program) as ours, servers.Stock(command, "unix") as stock:
         for typeid in typeids:
             status, said = servers.run(command, "random_ops.py", ours.addresses[0], stock.addresses[0],
-                                       typeid, str(operations), str(seed))
+                                       typeid, str(operations), str(seed),
+                                       patience=servers.PATIENCE * (1 + operations / 2000))
             print(said.rstrip("\n"))
             sys.stdout.flush()
             good = good and status == 0

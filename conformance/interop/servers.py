@@ -120,11 +120,11 @@ class Stock(Server):
         return super().stop()
 
 
-def run(command, script, *args):
+def run(command, script, *args, patience=PATIENCE):
     """Run a script of this folder in an interpreter. Returns its status and its output."""
     try:
         done = subprocess.run([command, "-B", os.path.join(HERE, script)] + list(args), env=environment(),
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=patience)
     except subprocess.TimeoutExpired as late:
         return None, (late.stdout or b"").decode("utf-8", "replace") + "\ntimed out"
     return done.returncode, done.stdout.decode("utf-8", "replace")
