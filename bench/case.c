@@ -71,13 +71,11 @@ void xb_case_rival(struct xb_case *c, const struct xb_case *other)
 	struct xb_case named = *other;
 
 	xp_assert(xb_case_name(&named) == 0);
-	for (int i = 0; i < XB_RIVALS; i++) {
-		if (c->rival[i][0])
-			continue;
-		memcpy(c->rival[i], named.name, sizeof(named.name));
-		return;
-	}
-	xp_assert(!"XB_RIVALS is too small");
+	int i = 0;
+	while (i < XB_RIVALS && c->rival[i][0])
+		i++;
+	xp_assert(i < XB_RIVALS);
+	memcpy(c->rival[i], named.name, sizeof(named.name));
 }
 
 void xb_case_floor(struct xb_case *c, const char *impl_name, int64_t size)

@@ -102,9 +102,10 @@ static int hold(struct xb_crowd *crowd, int ready)
 			return fd;
 	}
 	int rc = tell(ready);
-	while (rc == 0)
+	if (rc < 0)
+		return rc;
+	for (;;)
 		pause();
-	return rc;
 }
 
 /* Each connection sends a byte a tick; one that the server has given up is replaced. */
@@ -193,15 +194,16 @@ static int no_read(struct xb_crowd *crowd, int ready)
 	}
 	if (rc == 0)
 		rc = tell(ready);
+	if (rc < 0)
+		return rc;
 	/* A short send would tear the stream: the socket takes a small frame whole or not at all. */
-	while (rc == 0) {
+	for (;;) {
 		for (int i = 0; i < UNREAD; i++)
 			while (send(fds[i], frame, header + writer.size,
 				    MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
 				;
 		tick();
 	}
-	return rc;
 }
 
 /* ---- life -------------------------------------------------------------------------------------- */
