@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct xp_manager *manager;
@@ -539,6 +540,8 @@ Test(server, objects_beyond_the_limit_are_refused)
 	cr_assert(strstr(error.text, "MemoryError"), "%s", error.text);
 	xp_proxy_drop(proxies[0]);
 	cr_assert_eq(xp_proxy_create(manager, "Lock", 0, NULL, NULL, &proxies[0], &error), 0);
+	while (made-- > 0)
+		xp_proxy_drop(proxies[made]);
 	stop();
 }
 
@@ -609,7 +612,10 @@ Test(server, what_is_left_of_one_that_was_killed_with_its_parent_is_swept_by_the
 	cr_assert_eq(read(ends[0], &pid, sizeof(pid)), sizeof(pid));
 	/* Neither can clean up: the manager goes first, and the parent is not asked. */
 	cr_assert_eq(kill(child.pid, SIGSTOP), 0);
+	struct pollfd gone = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
 	cr_assert_eq(kill(pid, SIGKILL), 0);
+	cr_assert_eq(poll(&gone, 1, 20000), 1);
+	cr_assert_eq(close(gone.fd), 0);
 	xp_child_stop(&child);
 	cr_assert_eq(count_entries(path), 1);
 	start();
