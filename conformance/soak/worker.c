@@ -210,13 +210,13 @@ static void misbehave(struct xc_soak_worker *worker)
 	static const char *const nonsense[] = {"\0\0\0\x04\xff\xff\xff\xff",
 					       "\x7f\xff\xff\xff\x80\x02(", "\0\0\0\x20\x80\x02(N",
 					       "\0\0\0\x04\x80\x02N."};
+	const char *key = dice(worker, 4) ? XC_SOAK_KEY : "wrong";
 	struct timespec soon = xp_deadline_after(XP_NS_PER_SEC);
 	struct xp_conn conn;
 
 	xp_conn_init(&conn, NULL);
 	if (xp_conn_open(&conn, &worker->address, &soon) == 0 &&
-	    xp_conn_authenticate(&conn, XP_AUTH_CLIENT, dice(worker, 4) ? XC_SOAK_KEY : "wrong",
-				 strlen(XC_SOAK_KEY), NULL, &soon) == 0) {
+	    xp_conn_authenticate(&conn, XP_AUTH_CLIENT, key, strlen(key), NULL, &soon) == 0) {
 		unsigned which = dice(worker, 5);
 
 		if (which < 4) {
