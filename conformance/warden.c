@@ -189,6 +189,14 @@ static bool orphans_live(char *text, size_t size)
 	}
 }
 
+/* Whether @name is of a case that still runs: cases name their segments after their process. */
+static bool is_of_another(const char *name)
+{
+	int pid;
+
+	return sscanf(name, "xpconform-%d-", &pid) == 1 && kill(pid, 0) == 0;
+}
+
 /* In a /dev/shm that everybody shares: names that are ours and were made since. */
 static bool shm_names_since(const struct timespec *since, char *text, size_t size)
 {
@@ -200,7 +208,7 @@ static bool shm_names_since(const struct timespec *since, char *text, size_t siz
 	if (!folder)
 		return false;
 	for (struct dirent *entry; (entry = readdir(folder));) {
-		if (entry->d_name[0] == '.' ||
+		if (entry->d_name[0] == '.' || is_of_another(entry->d_name) ||
 		    fstatat(dirfd(folder), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		if (status.st_uid == geteuid() && status.st_ctim.tv_sec >= since->tv_sec) {
