@@ -76,7 +76,7 @@ static void one_client(const struct xb_workload *workload, struct xb_matrix *mat
 	if (is_absent(workload, matrix))
 		return;
 	for (size_t v = 0; v < sizeof(variants) / sizeof(*variants); v++)
-		xb_each_pair(matrix, pair) for (size_t m = 0; m < 4; m++)
+		xb_each_pair(matrix, pair) for (size_t m = 0; m < (matrix->quick ? 2 : 4); m++)
 		{
 			add(workload, matrix, variants[v], pair, 1, unix_methods[m], "unix");
 			if (!variants[v]->stock)

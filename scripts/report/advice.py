@@ -45,6 +45,7 @@ def latencies(run, advised=True):
     main = choice.main_class(run.records)
     out = excluded(run) if advised else {}
     wanted = [r for r in run.usable() if choice.is_latency(r) and r["role"] == "subject"
+              and choice.is_plain(r)
               and r["carrier"] == "process" and "rate" not in r["params"] and r["impl"] not in out]
     return choice.smallest(choice.at_one_placement(wanted, main), "size", "members", "clients")
 
@@ -136,6 +137,7 @@ def stream_sentence(run):
     out = excluded(run)
     main = choice.main_class(run.records)
     streams = [r for r in run.usable() if r["metric"] == "throughput" and r["role"] == "subject"
+               and choice.is_plain(r)
                and "size" in r["params"] and "clients" not in r["params"] and r["impl"] not in out
                and r["unit"] in ("items/s", "bytes/s")]
     streams = choice.at_one_placement(streams, main)
@@ -161,7 +163,7 @@ def stream_sentence(run):
 def manager_sentence(run):
     main = choice.main_class(run.records)
     calls = [r for r in run.usable() if choice.is_latency(r) and choice.is_managed(r)
-             and "rate" not in r["params"]]
+             and choice.is_plain(r) and "rate" not in r["params"]]
     calls = choice.smallest(choice.at_one_placement(calls, main), "size", "clients", "members")
     out = excluded(run)
     ours = choice.fastest([r for r in calls if r["role"] == "subject" and r["impl"] not in out])

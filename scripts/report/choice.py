@@ -35,6 +35,17 @@ def is_managed(record):
             or "clients" in record["params"])
 
 
+def is_plain(record):
+    """Whether it is about an object that two processes share, and nothing else.
+
+    The codec is a part of a call, alone. Of the manager's workloads only the call and its throughput ask
+    what an object costs there: the others are about connections, crowds, attacks, caches and other clients.
+    """
+    workload = record["workload"]
+    return workload != "codec" and (not workload.startswith("manager_")
+                                    or workload in ("manager_call", "manager_throughput"))
+
+
 def main_class(records):
     """The class of CPU pair that most latency records share: what the plots stand on."""
     seen = Counter(r["placement"]["class"] for r in records

@@ -55,6 +55,7 @@ def latency_ladder(run, folder):
     name, heading = "latency_ladder", "Latency of every implementation"
     main = choice.main_class(run.records)
     chosen = [r for r in run.usable() if choice.is_latency(r) and r["role"] != "control"
+              and choice.is_plain(r)
               and "rate" not in r["params"] and r["value"] > 0]
     chosen = choice.smallest(choice.at_one_placement(chosen, main), "size", "members", "clients")
     if not any(r["role"] == "subject" for r in chosen):
@@ -180,8 +181,8 @@ def latency_percentiles(run, folder):
 def throughput_size(run, folder):
     name, heading = "throughput_size", "Throughput by message size"
     main = choice.main_class(run.records)
-    streams = [r for r in run.usable()
-               if r["metric"] == "throughput" and r["role"] in ("subject", "peer")
+    streams = [r for r in run.usable() if choice.is_plain(r)
+               and r["metric"] == "throughput" and r["role"] in ("subject", "peer")
                and not isinstance(r["params"].get("size"), str) and "size" in r["params"]
                and "clients" not in r["params"] and r["value"] > 0
                and (r["unit"] == "bytes/s" or "bytes_per_s" in r)]  # what was read, not handed over
@@ -343,6 +344,7 @@ def manager_clients(run, folder):
     name, heading = "manager_clients", "A manager by number of clients"
     main = choice.main_class(run.records)
     usable = [r for r in run.usable() if choice.is_managed(r) and "clients" in r["params"]
+              and choice.is_plain(r)
               and not isinstance(r["params"]["clients"], str) and r["value"] > 0
               and r["role"] in ("subject", "peer")]
     usable = choice.smallest(choice.at_one_placement(usable, main), "size")

@@ -93,6 +93,7 @@ def winners(run):
     by_size = collections.defaultdict(list)
     for r in choice.at_one_placement(
             [r for r in run.usable() if r["metric"] == "throughput" and r["role"] == "subject"
+             and choice.is_plain(r)
              and isinstance(r["params"].get("size"), (int, float)) and r["impl"] not in out
              and "clients" not in r["params"]], main):
         by_size[r["params"]["size"]].append(r)
