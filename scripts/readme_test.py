@@ -74,6 +74,19 @@ def python_client(text, args, work):
     finally:
         os.killpg(manager.pid, signal.SIGTERM)
         manager.wait()
+        wait_for_group(manager.pid)
+
+
+def wait_for_group(group):
+    """The shell ends at once, and the manager when it has taken its leave of everybody."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.01)
+    os.killpg(group, signal.SIGKILL)
 
 
 def main():
