@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a server process does with what comes over the wire: calls, names, keys, malformed input. */
 #include "conformance/cases/cases.h"
-#include "conformance/subjects/wire.h"
+#include "conformance/cases/stage.h"
 
 #include "xpshare/base/io.h"
 
@@ -10,53 +10,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A server, an honest client, and a Value of 7 by which it is seen that both are well. */
-struct stage {
-	struct xc_server server;
-	struct xc_wire honest;
-	char value[XC_IDENT_MAX];
-};
-
-static enum xc_verdict set_up(struct xc_case_context *cc, const struct xc_server_plan *plan,
-			      struct stage *stage)
-{
-	struct timespec by = xc_patience();
-	struct xp_datum_arena arena;
-	char number[32];
-
-	XC_TRY(xc_server_start(cc, plan, &stage->server));
-	int rc = xc_wire_open(&stage->honest, &stage->server, &by);
-	XC_REQUIRE(cc, rc == 0, "a client can connect", "%s", xc_number(rc, number));
-	xp_datum_arena_init(&arena, 0);
-	const struct xp_datum *args[] = {xp_datum_str(&arena, "i"), xp_datum_int(&arena, 7)};
-	XC_TRY(xc_wire_create(cc, &stage->server, "Value", 2, args, stage->value));
-	xp_datum_arena_fini(&arena);
-	return XC_PASS;
-}
-
-static enum xc_verdict tear_down(struct xc_case_context *cc, struct stage *stage)
-{
-	XC_TRY(xc_wire_serves(cc, &stage->server, &stage->honest, stage->value));
-	xc_wire_close(&stage->honest);
-	xc_server_stop(&stage->server);
-	return XC_PASS;
-}
-
-static enum xc_verdict still_serves(struct xc_case_context *cc, struct stage *stage)
-{
-	return xc_wire_serves(cc, &stage->server, &stage->honest, stage->value);
-}
-
 /* ---- calls ------------------------------------------------------------------------------------ */
 
 static enum xc_verdict call(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 	struct xc_wire other;
 	struct xc_reply reply;
 	struct timespec by = xc_patience();
 
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	XC_GIVES(cc, xc_wire_open(&other, &stage.server, &by), 0);
 	for (int i = 0; i < 100; i++) {
 		const struct xp_datum *number = xp_datum_int(&other.arena, i);
@@ -71,16 +34,16 @@ static enum xc_verdict call(struct xc_case_context *cc)
 	const struct xp_datum *seven = xp_datum_int(&other.arena, 7);
 	XC_TRY(xc_wire_call(cc, &other, stage.value, "set", 1, &seven, &reply));
 	xc_wire_close(&other);
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 static enum xc_verdict exception(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 	struct xc_reply reply;
 	char ident[XC_IDENT_MAX];
 
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	XC_TRY(xc_wire_create(cc, &stage.server, "dict", 0, NULL, ident));
 	const struct xp_datum *key = xp_datum_str(&stage.honest.arena, "no such key");
 	XC_TRY(xc_wire_ask(cc, &stage.honest, ident, "__getitem__", 1, &key, &reply));
@@ -92,16 +55,16 @@ static enum xc_verdict exception(struct xc_case_context *cc)
 	XC_TRY(xc_wire_ask(cc, &stage.honest, ident, "get_nowait", 0, NULL, &reply));
 	XC_REQUIRE(cc, strcmp(reply.kind, "#ERROR") == 0 && strncmp(reply.text, "Empty", 5) == 0,
 		   "the exception Empty", "%s %s", reply.kind, reply.text);
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 static enum xc_verdict new_object(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 	char first[XC_IDENT_MAX], second[XC_IDENT_MAX];
 	struct xc_reply reply;
 
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	XC_TRY(xc_wire_create(cc, &stage.server, "Queue", 0, NULL, first));
 	XC_TRY(xc_wire_create(cc, &stage.server, "Queue", 0, NULL, second));
 	XC_REQUIRE(cc, strcmp(first, second) != 0, "two creations give two objects", "both are %s",
@@ -111,7 +74,7 @@ static enum xc_verdict new_object(struct xc_case_context *cc)
 	XC_TRY(xc_wire_call(cc, &stage.honest, second, "qsize", 0, NULL, &reply));
 	XC_REQUIRE(cc, strcmp(reply.text, "0") == 0, "the other one stays empty", "it has %s",
 		   reply.text);
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 static enum xc_verdict refused(struct xc_case_context *cc, struct xc_wire *wire, const char *ident,
@@ -134,30 +97,30 @@ static enum xc_verdict public_only(struct xc_case_context *cc)
 	    "_qsize",	"_init",    "mutex",	 "queue",      "maxsize",
 	    "__init__", "__dict__", "__class__", "__reduce__", "__getattribute__",
 	    "not_empty"};
-	struct stage stage;
+	struct xc_stage stage;
 	char ident[XC_IDENT_MAX];
 
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	XC_TRY(xc_wire_create(cc, &stage.server, "Queue", 0, NULL, ident));
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		XC_TRY(refused(cc, &stage.honest, ident, names[i]));
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 static enum xc_verdict special_exposed(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 	struct xc_reply reply;
 	char list[XC_IDENT_MAX], dict[XC_IDENT_MAX];
 
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	XC_TRY(xc_wire_create(cc, &stage.server, "list", 0, NULL, list));
 	XC_TRY(xc_wire_create(cc, &stage.server, "dict", 0, NULL, dict));
 	XC_TRY(xc_wire_call(cc, &stage.honest, list, "__len__", 0, NULL, &reply));
 	XC_TRY(refused(cc, &stage.honest, list, "__iter__"));
 	XC_TRY(refused(cc, &stage.honest, list, "__class__"));
 	XC_TRY(refused(cc, &stage.honest, dict, "__reduce__"));
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 static enum xc_verdict named(struct xc_case_context *cc, struct xc_wire *wire, const char *ident,
@@ -175,11 +138,11 @@ static enum xc_verdict named(struct xc_case_context *cc, struct xc_wire *wire, c
 
 static enum xc_verdict unknown_names(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 	struct xc_wire wire;
 	struct timespec by = xc_patience();
 
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	XC_TRY(named(cc, &stage.honest, stage.value, "no_such_method", 0, NULL, "no_such_method"));
 	XC_TRY(named(cc, &stage.honest, "7f00deadbeef", "get", 0, NULL, "7f00deadbeef"));
 	XC_GIVES(cc, xc_wire_shake(&wire, &stage.server, &by), 0);
@@ -189,7 +152,7 @@ static enum xc_verdict unknown_names(struct xc_case_context *cc)
 	XC_GIVES(cc, xc_wire_shake(&wire, &stage.server, &by), 0);
 	XC_TRY(named(cc, &wire, NULL, "no_such_function", 0, NULL, "no_such_function"));
 	xc_wire_close(&wire);
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 static enum xc_verdict raises(struct xc_case_context *cc, struct xc_wire *wire, const char *ident,
@@ -208,11 +171,11 @@ static enum xc_verdict raises(struct xc_case_context *cc, struct xc_wire *wire, 
 
 static enum xc_verdict wrong_arguments(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 	char queue[XC_IDENT_MAX], list[XC_IDENT_MAX];
 	const struct xp_datum *args[5];
 
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	XC_TRY(xc_wire_create(cc, &stage.server, "Queue", 0, NULL, queue));
 	XC_TRY(xc_wire_create(cc, &stage.server, "list", 0, NULL, list));
 	struct xc_wire *wire = &stage.honest;
@@ -226,7 +189,7 @@ static enum xc_verdict wrong_arguments(struct xc_case_context *cc)
 	XC_TRY(raises(cc, wire, list, "__getitem__", 1, args, "TypeError"));
 	XC_TRY(raises(cc, wire, list, "pop", 0, NULL, "IndexError"));
 	XC_TRY(raises(cc, wire, queue, "task_done", 0, NULL, "ValueError"));
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 /* ---- keys ------------------------------------------------------------------------------------- */
@@ -247,7 +210,7 @@ static int read_frame(int fd, unsigned char payload[XP_AUTH_FRAME_MAX],
 }
 
 /* A client that does not mind who the server is: only the server's own check keeps it out. */
-static enum xc_verdict wrong_answer(struct xc_case_context *cc, struct stage *stage,
+static enum xc_verdict wrong_answer(struct xc_case_context *cc, struct xc_stage *stage,
 				    const void *answer, unsigned char size)
 {
 	unsigned char frame[XP_AUTH_FRAME_MAX], header[4] = {0, 0, 0, size};
@@ -271,10 +234,10 @@ static enum xc_verdict wrong_answer(struct xc_case_context *cc, struct stage *st
 static enum xc_verdict wrong_key(struct xc_case_context *cc)
 {
 	static const char *const keys[] = {"", "wrong", XC_KEY " ", "not-a-secreT"};
-	struct stage stage;
+	struct xc_stage stage;
 	struct xc_wire wire;
 
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		struct timespec by = xc_bound(cc);
 		XC_GIVES(cc, xc_wire_connect(&wire, &stage.server, &by), 0);
@@ -286,7 +249,7 @@ static enum xc_verdict wrong_key(struct xc_case_context *cc)
 	XC_TRY(wrong_answer(cc, &stage, "0123456789abcdef", 16));
 	XC_TRY(wrong_answer(cc, &stage, "{sha256}0123456789abcdef0123456789abcdef", 40));
 	XC_TRY(wrong_answer(cc, &stage, "", 0));
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 /* The end of a stream: nothing more than what is read and thrown away here. */
@@ -303,11 +266,11 @@ static int read_to_end(int fd, const struct timespec *deadline)
 
 static enum xc_verdict parse_nothing(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 	struct xc_wire wire;
 	struct timespec by = xc_bound(cc);
 
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	/* A well-formed request where the answer to the challenge should be. */
 	XC_GIVES(cc, xc_wire_connect(&wire, &stage.server, &by), 0);
 	static const unsigned char shutdown_request[] =
@@ -317,21 +280,21 @@ static enum xc_verdict parse_nothing(struct xc_case_context *cc)
 	int rc = read_to_end(wire.conn.fd, &by);
 	XC_REQUIRE(cc, rc == 0, "the server ends that connection", "it goes on");
 	xc_wire_close(&wire);
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 #define SILENT 20
 
 static enum xc_verdict silent_client(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 	struct xc_wire wires[SILENT];
 	struct timespec by = xc_bound(cc);
 
-	XC_TRY(set_up(cc, &(struct xc_server_plan){.handshake_s = 1}, &stage));
+	XC_TRY(xc_stage_set_up(cc, &(struct xc_server_plan){.handshake_s = 1}, &stage));
 	for (int i = 0; i < SILENT; i++)
 		XC_GIVES(cc, xc_wire_connect(&wires[i], &stage.server, &by), 0);
-	XC_TRY(still_serves(cc, &stage));
+	XC_TRY(xc_stage_serves(cc, &stage));
 	by = xc_bound(cc);
 	for (int i = 0; i < SILENT; i++) {
 		int rc = read_to_end(wires[i].conn.fd, &by);
@@ -339,17 +302,17 @@ static enum xc_verdict silent_client(struct xc_case_context *cc)
 			   "the server waits for it for ever");
 		xc_wire_close(&wires[i]);
 	}
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 static enum xc_verdict slow_client(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 	struct xc_wire wire;
 	unsigned char byte = 0;
 	struct timespec by = xc_bound(cc);
 
-	XC_TRY(set_up(cc, &(struct xc_server_plan){.handshake_s = 1}, &stage));
+	XC_TRY(xc_stage_set_up(cc, &(struct xc_server_plan){.handshake_s = 1}, &stage));
 	XC_GIVES(cc, xc_wire_connect(&wire, &stage.server, &by), 0);
 	/* A frame of 200 bytes, begun, and one byte more now and then. */
 	int sent = 0, rc = 0;
@@ -364,7 +327,7 @@ static enum xc_verdict slow_client(struct xc_case_context *cc)
 	XC_REQUIRE(cc, rc == -EPIPE || rc == -ECONNRESET,
 		   "a slow client is dropped in bounded time", "after %d bytes it is not", sent);
 	xc_wire_close(&wire);
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 /* ---- malformed -------------------------------------------------------------------------------- */
@@ -372,9 +335,9 @@ static enum xc_verdict slow_client(struct xc_case_context *cc)
 static enum xc_verdict torn_frame(struct xc_case_context *cc)
 {
 	static const unsigned char torn[] = {0, 0, 0, 100, 0x80, 2, '(', 'N'};
-	struct stage stage;
+	struct xc_stage stage;
 
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	int before = xc_server_descriptors(&stage.server);
 	for (size_t size = 1; size <= sizeof(torn); size++) {
 		struct xc_wire wire;
@@ -384,7 +347,7 @@ static enum xc_verdict torn_frame(struct xc_case_context *cc)
 		XC_GIVES(cc, xp_io_send_full(wire.conn.fd, &part, 1, &by), 0);
 		xc_wire_close(&wire);
 	}
-	XC_TRY(still_serves(cc, &stage));
+	XC_TRY(xc_stage_serves(cc, &stage));
 	struct timespec by = xc_bound(cc);
 	while (xc_server_descriptors(&stage.server) > before + 1) {
 		XC_REQUIRE(cc, !xp_deadline_passed(&by), "the server closes what was cut short",
@@ -392,7 +355,7 @@ static enum xc_verdict torn_frame(struct xc_case_context *cc)
 			   before);
 		xc_pause_us(1000);
 	}
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 #define HUGE_SLACK_KIB (256 << 10)
@@ -402,9 +365,9 @@ static enum xc_verdict huge_frame(struct xc_case_context *cc)
 	static const unsigned char frames[][12] = {{0x7f, 0xff, 0xff, 0xff, 0x80, 2},
 						   {0xff, 0xff, 0xff, 0xff, 0, 0, 1, 0, 0, 0, 0, 0},
 						   {0x80, 0, 0, 0, 0x80, 2}};
-	struct stage stage;
+	struct xc_stage stage;
 
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	int64_t before = xc_server_memory_kib(&stage.server, true);
 	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
 		struct xc_wire wire;
@@ -413,14 +376,14 @@ static enum xc_verdict huge_frame(struct xc_case_context *cc)
 		XC_GIVES(cc, xc_wire_open(&wire, &stage.server, &by), 0);
 		XC_GIVES(cc, xp_io_send_full(wire.conn.fd, &part, 1, &by), 0);
 		/* Its answer to another proves that it has read this. */
-		XC_TRY(still_serves(cc, &stage));
+		XC_TRY(xc_stage_serves(cc, &stage));
 		int64_t now = xc_server_memory_kib(&stage.server, true);
 		XC_REQUIRE(cc, now < before + HUGE_SLACK_KIB, "an announcement reserves no memory",
 			   "the server's memory grows from %ld to %ld KiB", (long)before,
 			   (long)now);
 		xc_wire_close(&wire);
 	}
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 static enum xc_verdict bad_pickle(struct xc_case_context *cc)
@@ -438,9 +401,9 @@ static enum xc_verdict bad_pickle(struct xc_case_context *cc)
 		      {"\0\0\0\x07\x80\x02\x8a\xff\0\0.", 11},
 		      {"\0\0\0\x08\x80\x02X\xff\xff\xff\x7f.", 12},
 		      {"\0\0\0\0", 4}};
-	struct stage stage;
+	struct xc_stage stage;
 
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
 		struct xc_wire wire;
 		struct timespec by = xc_bound(cc);
@@ -452,9 +415,9 @@ static enum xc_verdict bad_pickle(struct xc_case_context *cc)
 		XC_REQUIRE(cc, n != -ETIMEDOUT, "an answer, or the end of the connection",
 			   "neither comes for malformed frame %zu", i);
 		xc_wire_close(&wire);
-		XC_TRY(still_serves(cc, &stage));
+		XC_TRY(xc_stage_serves(cc, &stage));
 	}
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 /* ---- TCP -------------------------------------------------------------------------------------- */
@@ -466,13 +429,13 @@ static enum xc_verdict bad_pickle(struct xc_case_context *cc)
 static enum xc_verdict no_stall(struct xc_case_context *cc)
 {
 	static char payload[PAYLOAD_BYTES];
-	struct stage stage;
+	struct xc_stage stage;
 	struct xc_reply reply;
 	int stalls = 0;
 
 	if (!cc->iut->subject->tcp)
 		return xc_unsupported(cc, "it does not use TCP");
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	memset(payload, 'x', sizeof(payload));
 	for (int i = 0; i < EXCHANGES; i++) {
 		const struct xp_datum *text =
@@ -486,7 +449,7 @@ static enum xc_verdict no_stall(struct xc_case_context *cc)
 		   "%d of %d do", stalls, EXCHANGES);
 	const struct xp_datum *seven = xp_datum_int(&stage.honest.arena, 7);
 	XC_TRY(xc_wire_call(cc, &stage.honest, stage.value, "set", 1, &seven, &reply));
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 #define SERVER XC_KIND_SERVER

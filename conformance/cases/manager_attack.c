@@ -2,7 +2,7 @@
 /* A server that runs out of something, and clients that want to make it run out (SPEC X7, X10): the others
  * notice nothing. */
 #include "conformance/cases/cases.h"
-#include "conformance/subjects/wire.h"
+#include "conformance/cases/stage.h"
 
 #include "xpshare/base/io.h"
 
@@ -13,44 +13,14 @@
 
 #define SERVER XC_KIND_SERVER
 
-/* A server, an honest client, and a Value of 7 by which it is seen that both are well. */
-struct stage {
-	struct xc_server server;
-	struct xc_wire honest;
-	char value[XC_IDENT_MAX];
-};
-
-static enum xc_verdict set_up(struct xc_case_context *cc, const struct xc_server_plan *plan,
-			      struct stage *stage)
-{
-	struct timespec by = xc_patience();
-	struct xp_datum_arena arena;
-
-	XC_TRY(xc_server_start(cc, plan, &stage->server));
-	XC_GIVES(cc, xc_wire_open(&stage->honest, &stage->server, &by), 0);
-	xp_datum_arena_init(&arena, 0);
-	const struct xp_datum *args[] = {xp_datum_str(&arena, "i"), xp_datum_int(&arena, 7)};
-	XC_TRY(xc_wire_create(cc, &stage->server, "Value", 2, args, stage->value));
-	xp_datum_arena_fini(&arena);
-	return XC_PASS;
-}
-
 /* The honest client is served. */
-static enum xc_verdict served(struct xc_case_context *cc, struct stage *stage)
+static enum xc_verdict served(struct xc_case_context *cc, struct xc_stage *stage)
 {
 	struct xc_reply reply;
 
 	XC_REQUIRE(cc, xc_server_alive(&stage->server), "the server lives",
 		   "its process has ended");
 	return xc_wire_call(cc, &stage->honest, stage->value, "get", 0, NULL, &reply);
-}
-
-static enum xc_verdict tear_down(struct xc_case_context *cc, struct stage *stage)
-{
-	XC_TRY(xc_wire_serves(cc, &stage->server, &stage->honest, stage->value));
-	xc_wire_close(&stage->honest);
-	xc_server_stop(&stage->server);
-	return XC_PASS;
 }
 
 /* Bytes, and nothing at their end. Return: after them. */
@@ -66,7 +36,7 @@ static void *put(void *at, const void *bytes, size_t size)
 #define PROCESSES 6 /* the server's threads, its witness's, and a few more */
 
 /* Newcomers are served or refused, at once, and who was there is served. */
-static enum xc_verdict newcomers(struct xc_case_context *cc, struct stage *stage)
+static enum xc_verdict newcomers(struct xc_case_context *cc, struct xc_stage *stage)
 {
 	const char *model = cc->iut->subject->model;
 	struct xc_wire wires[NEWCOMERS];
@@ -94,7 +64,7 @@ static enum xc_verdict newcomers(struct xc_case_context *cc, struct stage *stage
 }
 
 /* There is room again: by the limit that is lifted, or by those who left. */
-static enum xc_verdict recovers(struct xc_case_context *cc, struct stage *stage)
+static enum xc_verdict recovers(struct xc_case_context *cc, struct xc_stage *stage)
 {
 	struct timespec by;
 	struct xc_wire wire;
@@ -108,7 +78,7 @@ static enum xc_verdict recovers(struct xc_case_context *cc, struct stage *stage)
 	XC_REQUIRE(cc, rc == 0, "a new client is served once there are threads again",
 		   "it is deaf for good");
 	xc_wire_close(&wire);
-	return tear_down(cc, stage);
+	return xc_stage_tear_down(cc, stage);
 }
 
 /* Sanitizers keep books that need the address space. */
@@ -120,11 +90,11 @@ static enum xc_verdict recovers(struct xc_case_context *cc, struct stage *stage)
 
 static enum xc_verdict no_address_space(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 
 	if (IS_SANITIZED)
 		return xc_unsupported(cc, "a sanitizer needs the address space");
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	/* No room for another stack. */
 	XC_GIVES(cc,
 		 xc_server_limit(&stage.server, RLIMIT_AS, xc_server_address_space(&stage.server)),
@@ -136,11 +106,11 @@ static enum xc_verdict no_address_space(struct xc_case_context *cc)
 
 static enum xc_verdict no_process(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 
 	if (cc->iut->peer && geteuid() == 0)
 		return xc_unsupported(cc, "its server runs as root, which this limit spares");
-	XC_TRY(set_up(cc, &(struct xc_server_plan){.processes = PROCESSES}, &stage));
+	XC_TRY(xc_stage_set_up(cc, &(struct xc_server_plan){.processes = PROCESSES}, &stage));
 	/* Others than root have processes already: no more. */
 	if (geteuid() != 0)
 		XC_GIVES(cc, xc_server_limit(&stage.server, RLIMIT_NPROC, 0), 0);
@@ -157,8 +127,8 @@ static enum xc_verdict no_process(struct xc_case_context *cc)
 
 /* A request of @size bytes of pickle that the server has no memory for. It is answered by an error, or by
  * the end of that connection. */
-static enum xc_verdict too_much(struct xc_case_context *cc, struct stage *stage, const char *pickle,
-				size_t size)
+static enum xc_verdict too_much(struct xc_case_context *cc, struct xc_stage *stage,
+				const char *pickle, size_t size)
 {
 	unsigned char header[4] = {(unsigned char)(size >> 24), (unsigned char)(size >> 16),
 				   (unsigned char)(size >> 8), (unsigned char)size};
@@ -181,14 +151,14 @@ static enum xc_verdict too_much(struct xc_case_context *cc, struct stage *stage,
 
 static enum xc_verdict no_memory(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 
 	if (IS_SANITIZED)
 		return xc_unsupported(cc, "a sanitizer needs the address space");
 	char *pickle = calloc(1, LARGE);
 	if (!pickle)
 		return xc_unresolved(cc, "no memory here either");
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	XC_GIVES(cc,
 		 xc_server_limit(&stage.server, RLIMIT_AS,
 				 xc_server_address_space(&stage.server) + LITTLE),
@@ -210,7 +180,7 @@ static enum xc_verdict no_memory(struct xc_case_context *cc)
 	XC_TRY(too_much(cc, &stage, pickle, NODES + 6));
 	XC_GIVES(cc, xc_server_limit(&stage.server, RLIMIT_AS, UINT64_MAX), 0);
 	free(pickle);
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 /* ---- floods ----------------------------------------------------------------------------------- */
@@ -226,10 +196,10 @@ static void ebb(struct xc_wire *wires, int count)
 static enum xc_verdict flood(struct xc_case_context *cc)
 {
 	static struct xc_wire wires[FLOOD];
-	struct stage stage;
+	struct xc_stage stage;
 	int count = 0;
 
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	for (; count < FLOOD; count++) {
 		struct timespec by = xp_deadline_after(XP_NS_PER_SEC);
 		if (xc_wire_connect(&wires[count], &stage.server, &by) < 0)
@@ -239,7 +209,7 @@ static enum xc_verdict flood(struct xc_case_context *cc)
 	}
 	XC_TRY(xc_wire_serves(cc, &stage.server, &stage.honest, stage.value));
 	ebb(wires, count);
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 /* All places are taken by connections that never authenticate: they are given up, and make room. */
@@ -247,10 +217,10 @@ static enum xc_verdict flood_at_the_limit(struct xc_case_context *cc)
 {
 	static struct xc_wire wires[FLOOD];
 	const struct xc_server_plan plan = {.descriptors = 64, .handshake_s = 1};
-	struct stage stage;
+	struct xc_stage stage;
 	int count = 0, rc;
 
-	XC_TRY(set_up(cc, &plan, &stage));
+	XC_TRY(xc_stage_set_up(cc, &plan, &stage));
 	for (; count < 100; count++) {
 		struct timespec by = xp_deadline_after(XP_NS_PER_SEC);
 		if (xc_wire_connect(&wires[count], &stage.server, &by) < 0)
@@ -269,7 +239,7 @@ static enum xc_verdict flood_at_the_limit(struct xc_case_context *cc)
 	XC_REQUIRE(cc, rc == 0, "an honest client gets in, in bounded time",
 		   "silent connections keep it out for ever");
 	ebb(wires, count);
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 /* ---- slow and deaf ---------------------------------------------------------------------------- */
@@ -292,10 +262,10 @@ static enum xc_verdict slow_frame(struct xc_case_context *cc)
 	unsigned char frame[HEADER_MAX];
 	struct xc_wire wires[SLOW];
 	struct xc_reply reply;
-	struct stage stage;
+	struct xc_stage stage;
 	size_t size, sent = 0;
 
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	size = get_frame(stage.value, frame);
 	for (int i = 0; i < SLOW; i++) {
 		struct timespec by = xc_patience();
@@ -322,7 +292,7 @@ static enum xc_verdict slow_frame(struct xc_case_context *cc)
 			   reply.text);
 	}
 	ebb(wires, SLOW);
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 #define REPLY_BYTES ((size_t)1 << 20)
@@ -335,13 +305,13 @@ static enum xc_verdict deaf_client(struct xc_case_context *cc)
 	unsigned char frame[HEADER_MAX];
 	struct xp_datum_arena arena;
 	struct xc_wire wire;
-	struct stage stage;
+	struct xc_stage stage;
 	struct timespec by = xc_patience();
 	int asked = 0, rc = 0;
 
 	if (!bytes)
 		return xc_unresolved(cc, "no memory");
-	XC_TRY(set_up(cc, NULL, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	memset(bytes, 'x', REPLY_BYTES);
 	xp_datum_arena_init(&arena, 0);
 	const struct xp_datum *args[] = {xp_datum_str(&arena, "u"),
@@ -364,7 +334,7 @@ static enum xc_verdict deaf_client(struct xc_case_context *cc)
 		   "after %d requests for a megabyte the server has grown from %ld to %ld KiB",
 		   asked, (long)before, (long)after);
 	xc_wire_close(&wire);
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 const struct xc_case xc_cases_manager_attack[] = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls by ring: memory that a client shares with the server, and can write anything into. */
 #include "conformance/cases/cases.h"
+#include "conformance/cases/stage.h"
 #include "conformance/subjects/client.h"
-#include "conformance/subjects/wire.h"
 
 #include "xpshare/base/io.h"
 #include "xpshare/manager/dispatch.h"
@@ -15,35 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A server, and an honest client of it with a Value of 7. */
-struct stage {
-	struct xc_server server;
-	struct xc_wire honest;
-	char value[XC_IDENT_MAX];
-};
-
-static enum xc_verdict set_up(struct xc_case_context *cc, struct stage *stage)
-{
-	struct timespec by = xc_patience();
-	struct xp_datum_arena arena;
-
-	XC_TRY(xc_server_start(cc, NULL, &stage->server));
-	XC_GIVES(cc, xc_wire_open(&stage->honest, &stage->server, &by), 0);
-	xp_datum_arena_init(&arena, 0);
-	const struct xp_datum *args[] = {xp_datum_str(&arena, "i"), xp_datum_int(&arena, 7)};
-	XC_TRY(xc_wire_create(cc, &stage->server, "Value", 2, args, stage->value));
-	xp_datum_arena_fini(&arena);
-	return XC_PASS;
-}
-
-static enum xc_verdict tear_down(struct xc_case_context *cc, struct stage *stage)
-{
-	XC_TRY(xc_wire_serves(cc, &stage->server, &stage->honest, stage->value));
-	xc_wire_close(&stage->honest);
-	xc_server_stop(&stage->server);
-	return XC_PASS;
-}
-
 static enum xc_verdict need_ring(struct xc_case_context *cc)
 {
 	return cc->iut->subject->ring ? XC_PASS : xc_unsupported(cc, "it is not called by ring");
@@ -54,11 +25,11 @@ static enum xc_verdict need_ring(struct xc_case_context *cc)
 /* Asked of every server; one that agrees, to the first form of the request only, is not held to it. */
 static enum xc_verdict refused(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 	struct xc_reply reply;
 	struct timespec by = xc_patience();
 
-	XC_TRY(set_up(cc, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	for (int i = 0; i < 3; i++) {
 		struct xc_wire wire;
 		XC_GIVES(cc, xc_wire_open(&wire, &stage.server, &by), 0);
@@ -75,12 +46,12 @@ static enum xc_verdict refused(struct xc_case_context *cc)
 		}
 		xc_wire_close(&wire);
 	}
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 /* ---- garbage ---------------------------------------------------------------------------------- */
 
-static enum xc_verdict open_ring(struct xc_case_context *cc, struct stage *stage, size_t size,
+static enum xc_verdict open_ring(struct xc_case_context *cc, struct xc_stage *stage, size_t size,
 				 struct xc_wire *ret_wire)
 {
 	struct xc_server plain = stage->server;
@@ -107,7 +78,7 @@ static bool is_spent(struct xc_wire *wire)
 	return poll(&look, 1, 0) != 0;
 }
 
-static enum xc_verdict honest_is_served(struct xc_case_context *cc, struct stage *stage)
+static enum xc_verdict honest_is_served(struct xc_case_context *cc, struct xc_stage *stage)
 {
 	struct xc_reply reply;
 
@@ -119,12 +90,12 @@ static enum xc_verdict honest_is_served(struct xc_case_context *cc, struct stage
 
 static enum xc_verdict every_word(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 	struct xc_wire wire;
 	int spent = 0;
 
 	XC_TRY(need_ring(cc));
-	XC_TRY(set_up(cc, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	int before = xc_server_descriptors(&stage.server);
 	XC_TRY(open_ring(cc, &stage, XP_DUPLEX_SIZE_MIN, &wire));
 	size_t words = wire.conn.ring->size / sizeof(uint32_t);
@@ -153,19 +124,19 @@ static enum xc_verdict every_word(struct xc_case_context *cc)
 			   "%d, before %d", xc_server_descriptors(&stage.server), before);
 		xc_pause_us(1000);
 	}
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 /* Frames of random bytes and of random lengths, published as an honest client publishes them, and a segment
  * that is overwritten again and again while the server works on it. */
 static enum xc_verdict storm(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 	struct xc_wire wire;
 	uint32_t state = 12345;
 
 	XC_TRY(need_ring(cc));
-	XC_TRY(set_up(cc, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	for (int round = 0; round < 200; round++) {
 		XC_TRY(open_ring(cc, &stage, XP_DUPLEX_SIZE_MIN, &wire));
 		struct xp_frame_ring *out = &wire.conn.ring->out;
@@ -182,16 +153,16 @@ static enum xc_verdict storm(struct xc_case_context *cc)
 		XC_TRY(honest_is_served(cc, &stage));
 		xc_wire_close(&wire);
 	}
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 static enum xc_verdict segments(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 	struct xc_reply reply;
 
 	XC_TRY(need_ring(cc));
-	XC_TRY(set_up(cc, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	for (int i = 0; i < 3; i++) {
 		struct xc_server plain = stage.server;
 		struct timespec by = xc_patience();
@@ -218,19 +189,19 @@ static enum xc_verdict segments(struct xc_case_context *cc)
 		XC_TRY(xc_wire_call(cc, &wire, stage.value, "get", 0, NULL, &reply));
 		xc_wire_close(&wire);
 	}
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 /* ---- death ------------------------------------------------------------------------------------ */
 
 static enum xc_verdict dead_client(struct xc_case_context *cc)
 {
-	struct stage stage;
+	struct xc_stage stage;
 	struct xc_reply reply;
 	char queue[XC_IDENT_MAX];
 
 	XC_TRY(need_ring(cc));
-	XC_TRY(set_up(cc, &stage));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	XC_TRY(xc_wire_create(cc, &stage.server, "Queue", 0, NULL, queue));
 	int before = xc_server_descriptors(&stage.server);
 	for (int i = 0; i < 5; i++) {
@@ -274,7 +245,7 @@ static enum xc_verdict dead_client(struct xc_case_context *cc)
 	XC_TRY(xc_wire_call(cc, &stage.honest, queue, "put", 1, &item, &reply));
 	XC_TRY(xc_wire_call(cc, &stage.honest, queue, "get", 0, NULL, &reply));
 	XC_REQUIRE(cc, strcmp(reply.text, "5") == 0, "the item is still there", "'%s'", reply.text);
-	return tear_down(cc, &stage);
+	return xc_stage_tear_down(cc, &stage);
 }
 
 /* How long it may take: the nap of rpc/duplex.h, and a busy machine. */
