@@ -107,5 +107,6 @@ int xp_conn_ring_recv(struct xp_conn *conn, const struct timespec *deadline, cha
 	if (rc == 1)
 		return xp_conn_recv_frame(conn, conn->frame_max, deadline, ret_payload, ret_size);
 	*ret_payload = conn->ring_payload;
-	return rc;
+	/* It was there a moment ago: the server plays with the ring. */
+	return rc == -EAGAIN ? -EPROTO : rc;
 }

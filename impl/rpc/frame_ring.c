@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* A producer that follows the protocol makes the swap fail once; one that keeps writing could for ever. */
+#define ANNOUNCE_TRIES 64
+
 void xp_frame_ring_init(struct xp_frame_ring *ring, struct xp_frame_line *lines, uint32_t count,
 			struct xp_frame_taken *taken)
 {
@@ -155,7 +158,7 @@ bool xp_frame_ring_announce(struct xp_frame_ring *ring, uint32_t how, uint32_t *
 	_Atomic uint32_t *word = xp_frame_ring_word(ring);
 	uint32_t seen = atomic_load_explicit(word, memory_order_acquire);
 
-	while ((seen ^ ring->lap) & XP_FRAME_RING_LAP) {
+	for (int i = 0; i < ANNOUNCE_TRIES && ((seen ^ ring->lap) & XP_FRAME_RING_LAP); i++) {
 		uint32_t next = (seen & ~XP_FRAME_RING_SLEEPS) | how;
 
 		if (seen == next ||

@@ -133,7 +133,8 @@ XP_MUST_CHECK int xp_frame_ring_take(struct xp_frame_ring *ring, void *buffer, s
  * @how:      ASLEEP or ELSEWHERE; it takes the place of what was said before.
  * @ret_word: The word that the next put replaces: what a sleeper on a futex expects to see.
  *
- * Return: Whether to sleep; false: something is there.
+ * Progress: Wait-free: a peer that keeps the word changing is told apart by nothing but that, and gets false.
+ * Return: Whether to sleep; false: something is there, or the peer plays with the word: look again.
  */
 XP_MUST_CHECK bool xp_frame_ring_announce(struct xp_frame_ring *ring, uint32_t how,
 					  uint32_t *ret_word);
