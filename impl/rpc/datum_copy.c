@@ -63,36 +63,36 @@ static struct xp_datum *constant(const struct xp_datum *node)
 
 /* ---- first pass ---------------------------------------------------------------------- */
 
-struct todo {
+struct pending {
 	const struct xp_datum **nodes;
 	size_t count;
 	size_t room;
 };
 
-static int push(struct todo *todo, const struct xp_datum *node)
+static int push(struct pending *pending, const struct xp_datum *node)
 {
-	if (todo->count == todo->room) {
-		size_t room = todo->room ? 2 * todo->room : 64;
-		void *grown = realloc(todo->nodes, room * sizeof(*todo->nodes));
+	if (pending->count == pending->room) {
+		size_t room = pending->room ? 2 * pending->room : 64;
+		void *grown = realloc(pending->nodes, room * sizeof(*pending->nodes));
 		if (!grown)
 			return -ENOMEM;
-		todo->nodes = grown;
-		todo->room = room;
+		pending->nodes = grown;
+		pending->room = room;
 	}
-	todo->nodes[todo->count++] = node;
+	pending->nodes[pending->count++] = node;
 	return 0;
 }
 
 static int measure(const struct xp_datum *root, size_t *ret_size)
 {
-	struct todo todo = {0};
+	struct pending pending = {0};
 	struct xp_datum_map seen = {0};
 	size_t total = sizeof(*root) + payload_size(root);
 	const struct xp_datum *node = root;
 	int rc = 0;
 
 	if (root->flags & XP_DATUM_SHARED && !xp_datum_is_leaf(root))
-		rc = xp_datum_map_put(&seen, root, &todo);
+		rc = xp_datum_map_put(&seen, root, &pending);
 	while (rc == 0 && node) {
 		struct xp_datum **children;
 		size_t count = xp_datum_children(node, &children);
@@ -103,15 +103,15 @@ static int measure(const struct xp_datum *root, size_t *ret_size)
 			if (child->flags & XP_DATUM_SHARED) {
 				if (xp_datum_map_get(&seen, child))
 					continue;
-				rc = xp_datum_map_put(&seen, child, &todo);
+				rc = xp_datum_map_put(&seen, child, &pending);
 			}
 			total += sizeof(*child) + payload_size(child);
 			if (rc == 0 && !xp_datum_is_leaf(child))
-				rc = push(&todo, child);
+				rc = push(&pending, child);
 		}
-		node = todo.count > 0 ? todo.nodes[--todo.count] : NULL;
+		node = pending.count > 0 ? pending.nodes[--pending.count] : NULL;
 	}
-	free(todo.nodes);
+	free(pending.nodes);
 	xp_datum_map_fini(&seen);
 	if (rc == 0)
 		*ret_size = total;
