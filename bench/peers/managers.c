@@ -295,20 +295,17 @@ static int start_cpython(struct xb_served *served)
 	return rc < 0 ? rc : make_dict(managed);
 }
 
+/* One client for whoever speaks the protocol on a socket: the servers differ, and nothing else. */
+#define CLIENT_OF_SOCKETS                                                                \
+	.stop = stop, .connect = connect_client, .get = get, .set = set, .shake = shake, \
+	.make = make, .door = door, .disconnect = disconnect, .link = link_client,       \
+	.unlink = unlink_client
+
 const struct xb_service xb_service_event = {
     .name = "manager/event",
     .role = XB_ROLE_SUBJECT,
     .start = start_event,
-    .stop = stop,
-    .connect = connect_client,
-    .get = get,
-    .set = set,
-    .shake = shake,
-    .make = make,
-    .door = door,
-    .disconnect = disconnect,
-    .link = link_client,
-    .unlink = unlink_client,
+    CLIENT_OF_SOCKETS,
 };
 
 #define RING(symbol, text, start_)         \
@@ -344,16 +341,7 @@ const struct xb_service xb_service_thread = {
     .name = "manager/thread",
     .role = XB_ROLE_SUBJECT,
     .start = start_thread,
-    .stop = stop,
-    .connect = connect_client,
-    .get = get,
-    .set = set,
-    .shake = shake,
-    .make = make,
-    .door = door,
-    .disconnect = disconnect,
-    .link = link_client,
-    .unlink = unlink_client,
+    CLIENT_OF_SOCKETS,
 };
 
 const struct xb_service xb_service_cpython = {
@@ -361,14 +349,5 @@ const struct xb_service xb_service_cpython = {
     .role = XB_ROLE_PEER,
     .absent = python_absent,
     .start = start_cpython,
-    .stop = stop,
-    .connect = connect_client,
-    .get = get,
-    .set = set,
-    .shake = shake,
-    .make = make,
-    .door = door,
-    .disconnect = disconnect,
-    .link = link_client,
-    .unlink = unlink_client,
+    CLIENT_OF_SOCKETS,
 };
