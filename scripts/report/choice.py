@@ -38,12 +38,13 @@ def is_managed(record):
 def is_plain(record):
     """Whether it is about an object that two processes share, and nothing else.
 
-    The codec is a part of a call, alone. Of the manager's workloads only the call and its throughput ask
-    what an object costs there: the others are about connections, crowds, attacks, caches and other clients.
+    The codec is a part of a call, alone; a hand-over moves no byte of what it hands over. Of the manager's
+    workloads only the call and its throughput ask what an object costs there: the others are about
+    connections, crowds, attacks, caches and other clients.
     """
     workload = record["workload"]
-    return workload != "codec" and (not workload.startswith("manager_")
-                                    or workload in ("manager_call", "manager_throughput"))
+    return workload not in ("codec", "queue_handover") and (
+        not workload.startswith("manager_") or workload in ("manager_call", "manager_throughput"))
 
 
 def main_class(records):

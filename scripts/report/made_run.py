@@ -136,6 +136,13 @@ class Maker:
                     scope="inherited")
         self.record("idle", "event", "event/futex", "subject", "idle", "ns", 1500000, {},
                     scope="inherited")
+        # Far better than anything that two processes share, and about something else.
+        self.record("manager_share", "manager", MANAGERS[0][0], "subject", "op", "ns", 14.8,
+                    {"members": 4}, scope="managed")
+        self.record("codec", "manager", "manager/codec", "subject", "throughput", "bytes/s", 17e9,
+                    {"size": 1 << 20}, scope="managed")
+        self.record("queue_handover", "queue", "queue/ring", "subject", "throughput", "items/s",
+                    4.5e7, {"capacity": 16, "size": 1 << 20}, scope="inherited")
         broken = self.record("queue_pingpong", "queue", "queue/ring", "subject", "rtt", "ns", 1,
                              {"size": 64, "wait": "spin"}, scope="inherited")
         broken.update(valid="invalid", why=["member 1 moved from CPU 1 to CPU 0 <&>"])

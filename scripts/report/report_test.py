@@ -139,6 +139,14 @@ class WholeRun(Folder):
         self.assertIn("queue (queue/ring)", text)
         self.assertTrue(3 <= len(list(answer.iter(XHTML + "p"))) <= 6, text)
 
+    def test_what_is_about_something_else_is_no_answer(self):
+        for name in ("answer", "decision"):
+            section = next(s for s in self.root.iter(XHTML + "section") if s.get("id") == name)
+            text = "".join(section.itertext())
+            for foreign in ("14.8 ns", "codec", "17 GB/s", "17.0 GB/s", "TB/s", "00 GB/s"):
+                self.assertNotIn(foreign, text)
+        self.assertNotIn("codec", self.text("figures/throughput_size.svg"))
+
     def test_what_is_no_latency_is_among_the_costs(self):
         costs = next(s for s in self.root.iter(XHTML + "section") if s.get("id") == "costs")
         text = "".join(costs.itertext())
