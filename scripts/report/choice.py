@@ -136,6 +136,21 @@ def labels(records, main, without=()):
     return names
 
 
+def line_of(record):
+    """What a plot must not lose for want of room: each implementation by each transport."""
+    return record["impl"], record["params"].get("transport", "")
+
+
+def drop_one(records):
+    """The record that a full plot misses least: of the fullest kind the slowest variant of one that stays."""
+    kinds = Counter(r["kind"] for r in records)
+    kind = max(kinds, key=kinds.get)
+    lines = Counter(line_of(r) for r in records)
+    of_kind = [r for r in records if r["kind"] == kind]
+    variants = [r for r in of_kind if lines[line_of(r)] > 1]
+    return max(variants or of_kind, key=lambda r: r["value"])
+
+
 def fastest(records):
     return min(records, key=lambda r: r["value"], default=None)
 
