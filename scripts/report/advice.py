@@ -76,12 +76,18 @@ def compared(records):
     return result
 
 
+def judged_of(judged, impl):
+    """The verdicts on it; a server is judged by each of its transports ("manager/event_unix")."""
+    found = [j for name, j in judged.items() if name == impl or name.startswith(impl + "_")]
+    return Judged(*(sum(lists, []) for lists in zip(*found))) if found else None
+
+
 def death_text(judged):
     if not judged or not judged.death_total:
         return "not judged"
     passed, total = len(judged.death_passed), len(judged.death_total)
     if passed == total:
-        return f"survivors go on ({passed} of {total} clauses)"
+        return f"survivors go on ({passed} of {total} verdicts)"
     return "not as it should: " + ", ".join(sorted(set(judged.death_total)
                                                    - set(judged.death_passed)))
 
@@ -108,7 +114,7 @@ def decision(run):
         best = choice.fastest(scopes.values())
         rows.append([kind, workload.replace("_", " "), *cells,
                      SCOPE_NAMES[best["scope"]] if best else "none",
-                     death_text(judged.get(best["impl"])) if best else ""])
+                     death_text(judged_of(judged, best["impl"])) if best else ""])
     return (["kind", "measured by", "shared memory", "inheritance", "server process",
              "cheapest", "when a process dies (the cheapest)"], rows)
 
