@@ -88,7 +88,8 @@ static void many_clients(const struct xb_workload *workload, struct xb_matrix *m
 {
 	struct xb_placement anywhere = {.class = XB_ANY, .count = 1};
 
-	if (is_absent(workload, matrix))
+	/* To start 64 interpreters takes seconds. */
+	if (matrix->quick || is_absent(workload, matrix))
 		return;
 	for (size_t v = 0; v < sizeof(variants) / sizeof(*variants); v++)
 		add(workload, matrix, variants[v], &anywhere, 64, "dict.get", "unix");
