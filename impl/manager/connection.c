@@ -46,10 +46,14 @@ static struct xp_referent *make_object(struct xp_call *call, const struct xp_typ
 	if (!type->init.call(call)) {
 		if (call->object)
 			xp_referent_unref(call->object);
+		call->object = NULL;
 		return NULL;
 	}
-	xp_assert(call->object);
-	return call->object;
+	struct xp_referent *referent = call->object;
+
+	xp_assert(referent);
+	call->object = NULL;
+	return referent;
 }
 
 /* create(typeid, ...): the object with the creation reference, which the client drops later. */
@@ -101,9 +105,8 @@ static const struct xp_datum *do_create(struct xp_call *call)
 				      "the server's limit of %zu objects is reached",
 				      call->dispatch->limits.objects);
 	}
-	referent->proxies++;
-	xp_referent_unref(referent);
 	xp_store_ident(referent, ident);
+	xp_call_object(call, referent);
 	const struct xp_datum *pair[2] = {xp_datum_str(arena, ident),
 					  xp_dispatch_exposed(call->client, entry)};
 
@@ -355,7 +358,9 @@ int xp_dispatch_ring(struct xp_client *client, const struct xp_datum *args)
 static int answer(struct xp_call *call, const struct xp_datum *value)
 {
 	if (value)
-		return xp_reply(call->client, "#RETURN", value);
+		return call->object
+			   ? xp_reply_reference(call->client, "#RETURN", value, call->object)
+			   : xp_reply(call->client, "#RETURN", value);
 	if (!call->error)
 		call->error = xp_datum_exception(call->arena, "builtins", "MemoryError", NULL);
 	if (!call->error)
@@ -364,13 +369,21 @@ static int answer(struct xp_call *call, const struct xp_datum *value)
 	    call->client, call->method ? call->method->name : "handle_request", call->error);
 }
 
-int xp_dispatch_connection_call(struct xp_client *client, const struct xp_datum *request)
+static int call_and_answer(struct xp_client *client, const struct xp_datum *request)
 {
 	struct xp_dispatch *dispatch = client->dispatch;
 	struct xp_call call = {.dispatch = dispatch, .client = client, .arena = &dispatch->arena};
-
-	client->state = XP_CLIENT_CLOSING;
 	int rc = answer(&call, function_call(&call, request));
+
+	if (call.object)
+		xp_referent_unref(call.object);
+	return rc;
+}
+
+int xp_dispatch_connection_call(struct xp_client *client, const struct xp_datum *request)
+{
+	client->state = XP_CLIENT_CLOSING;
+	int rc = call_and_answer(client, request);
 
 	if (rc < 0)
 		return rc;
@@ -385,8 +398,5 @@ bool xp_dispatch_takes(const struct xp_datum *name)
 
 int xp_dispatch_object_call(struct xp_client *client, const struct xp_datum *request)
 {
-	struct xp_dispatch *dispatch = client->dispatch;
-	struct xp_call call = {.dispatch = dispatch, .client = client, .arena = &dispatch->arena};
-
-	return answer(&call, function_call(&call, request));
+	return call_and_answer(client, request);
 }

@@ -182,19 +182,14 @@ static int reply_proxy(struct xp_call *call)
 		    error_text(call->dispatch, "MemoryError", "too many objects"));
 	}
 	xp_store_ident(referent, ident);
-	referent->proxies++;
 	const struct xp_datum *token =
 	    xp_datum_token(arena, xp_datum_str(arena, referent->type->name), client->address,
 			   xp_datum_str(arena, ident));
 	const struct xp_datum *pair[2] = {xp_dispatch_exposed(client, referent->type), token};
 	const struct xp_datum *payload = xp_datum_tuple(arena, 2, pair);
 
-	if (!payload) {
-		referent->proxies--;
-		rc = xp_reply(client, "#ERROR", error_text(call->dispatch, "MemoryError", NULL));
-	} else {
-		rc = xp_reply(client, "#PROXY", payload);
-	}
+	rc = payload ? xp_reply_reference(client, "#PROXY", payload, referent)
+		     : xp_reply(client, "#ERROR", error_text(call->dispatch, "MemoryError", NULL));
 	xp_referent_unref(referent);
 	return rc;
 }

@@ -130,6 +130,10 @@ const struct xp_datum *xp_dispatch_exposed(const struct xp_client *client,
  *  what cannot be encoded becomes #UNSERIALIZABLE and is no error. */
 XP_MUST_CHECK int xp_reply(struct xp_client *client, const char *kind,
 			   const struct xp_datum *payload);
+/** xp_reply_reference() - xp_reply() with @payload that gives the client a reference to @referent: it counts
+ *  only where the reply was made and sent, for otherwise nobody would ever drop it. */
+XP_MUST_CHECK int xp_reply_reference(struct xp_client *client, const char *kind,
+				     const struct xp_datum *payload, struct xp_referent *referent);
 /** xp_reply_traceback() - (#TRACEBACK, text of @exception, raised in @where). */
 XP_MUST_CHECK int xp_reply_traceback(struct xp_client *client, const char *where,
 				     const struct xp_datum *exception);

@@ -36,12 +36,15 @@ static int encode(struct xp_client *client, const char *kind, const struct xp_da
 			       XP_PICKLE_PARTS);
 }
 
-int xp_reply(struct xp_client *client, const char *kind, const struct xp_datum *payload)
+/* @ret_whole: whether @payload is in the reply. */
+static int reply(struct xp_client *client, const char *kind, const struct xp_datum *payload,
+		 bool *ret_whole)
 {
 	struct xp_dispatch *dispatch = client->dispatch;
 	struct xp_pickle_writer *writer = &dispatch->writer;
 	int rc = encode(client, kind, payload);
 
+	*ret_whole = rc == 0;
 	if (rc < 0) {
 		struct xp_datum text = {.kind = XP_DATUM_STR,
 					.flags = XP_DATUM_FROZEN | XP_DATUM_ASCII};
@@ -66,6 +69,25 @@ int xp_reply(struct xp_client *client, const char *kind, const struct xp_datum *
 	writer->parts[0].iov_base = frame;
 	writer->parts[0].iov_len -= skipped;
 	return client->ops->send(client, writer->parts, writer->part_count);
+}
+
+int xp_reply(struct xp_client *client, const char *kind, const struct xp_datum *payload)
+{
+	bool whole;
+
+	return reply(client, kind, payload, &whole);
+}
+
+int xp_reply_reference(struct xp_client *client, const char *kind, const struct xp_datum *payload,
+		       struct xp_referent *referent)
+{
+	bool whole;
+	int rc = reply(client, kind, payload, &whole);
+
+	/* In time, though the client may have it already: its next request waits for the end of this one. */
+	if (rc == 0 && whole)
+		referent->proxies++;
+	return rc;
 }
 
 int xp_reply_traceback(struct xp_client *client, const char *where,
