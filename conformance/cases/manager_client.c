@@ -173,6 +173,8 @@ static enum xc_verdict restarted(struct xc_case_context *cc)
 	struct xc_server_plan plan;
 	char text[XC_ADDRESS_MAX];
 
+	if (cc->iut->subject->door)
+		return xc_unsupported(cc, "nobody else can stand behind its door");
 	XC_TRY(set_up(cc, &pair));
 	XC_TRY(xc_client_do(cc, &pair.client, "new Value i 41", "ok"));
 	XC_TRY(xc_client_do(cc, &pair.client, "call get", "ok 41"));

@@ -68,17 +68,17 @@ static enum xc_verdict start_ours(struct xc_case_context *cc, struct xp_manager 
 	XC_GIVES(cc, xp_registry_create(&registry), 0);
 	XC_GIVES(cc, xp_registry_add_builtins(registry), 0);
 	XC_GIVES(cc, xp_registry_register(registry, &registration), 0);
-	if (cc->iut->subject->tcp)
-		snprintf(server.text, sizeof(server.text), "tcp:127.0.0.1:0");
-	else
-		snprintf(server.text, sizeof(server.text), "unix:%s/r", getenv("TMPDIR"));
-	XC_GIVES(cc, xp_address_parse(server.text, &address), 0);
-	const struct xp_server_options options = {.registry = registry,
-						  .addresses = &address,
-						  .address_count = 1,
-						  .key = XC_KEY,
-						  .key_size = strlen(XC_KEY),
-						  .allow_md5 = true};
+	struct xp_server_options options = {
+	    .registry = registry, .key = XC_KEY, .key_size = strlen(XC_KEY), .allow_md5 = true};
+
+	if (strcmp(cc->iut->subject->model, "thread") == 0)
+		options.model = XP_SERVER_THREAD;
+	if (cc->iut->subject->tcp) {
+		XC_GIVES(cc, xp_address_parse("tcp:127.0.0.1:0", &address), 0);
+		options.addresses = &address;
+		options.address_count = 1;
+	}
+	options.door = cc->iut->subject->door;
 	XC_GIVES(cc, xp_manager_start(&options, ret_manager), 0);
 	xp_registry_destroy(registry); /* the child has its own */
 	server.address = *xp_manager_address(*ret_manager);

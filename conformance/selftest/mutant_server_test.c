@@ -15,8 +15,8 @@ XC_EMBED(xc_permissive_py, XC_SELFTEST "/permissive_server.py");
 /* The python3 that is there, or none. */
 static bool find_python(struct xc_subject *ret_subject)
 {
-	struct xc_subject subjects[8];
-	size_t count = xc_subject_all(subjects, 8);
+	struct xc_subject subjects[16];
+	size_t count = xc_subject_all(subjects, 16);
 
 	for (size_t i = 0; i < count; i++) {
 		if (subjects[i].python[0] && subjects[i].version[0] == '3') {

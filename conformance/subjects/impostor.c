@@ -2,6 +2,7 @@
 #include "conformance/subjects/impostor.h"
 
 #include "xpshare/base/io.h"
+#include "xpshare/rpc/door.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ const char *xc_mischief_text(enum xc_mischief mischief)
 struct impostor {
 	enum xc_mischief mischief;
 	int listen_fd;
+	bool door;
 };
 
 static void misbehave(enum xc_mischief mischief, int fd)
@@ -115,11 +117,42 @@ static int run_impostor(void *arg)
 	for (;;) {
 		if (xp_io_wait(impostor->listen_fd, POLLIN, NULL) < 0)
 			return 1;
-		int fd = accept(impostor->listen_fd, NULL, NULL);
-		if (fd >= 0)
+		int fd = -1;
+		int rc = 0;
+		if (impostor->door)
+			rc = xp_door_answer(impostor->listen_fd, &fd);
+		else
+			fd = accept(impostor->listen_fd, NULL, NULL);
+		if (rc == 0 && fd >= 0)
 			serve(impostor, fd);
 	}
 	return 0;
+}
+
+/* Where the subject's servers listen. */
+static int listen_as(const struct xc_subject *subject, struct impostor *impostor,
+		     struct xc_server *server)
+{
+	struct xp_address where;
+	int door, rc;
+
+	impostor->door = subject->door;
+	if (subject->door) {
+		rc = xp_door_create(&impostor->listen_fd, &door);
+		if (rc == 0)
+			server->address = xp_address_of_fd(door);
+	} else {
+		if (subject->tcp)
+			snprintf(server->text, sizeof(server->text), "tcp:127.0.0.1:0");
+		else
+			snprintf(server->text, sizeof(server->text), "unix:%s/i", getenv("TMPDIR"));
+		rc = xp_address_parse(server->text, &where);
+		if (rc == 0)
+			rc = xp_listen(&where, 0, &server->address, &impostor->listen_fd);
+	}
+	if (rc == 0)
+		rc = xp_address_format(&server->address, server->text, sizeof(server->text));
+	return rc < 0 ? rc : 0;
 }
 
 enum xc_verdict xc_impostor_start(struct xc_case_context *cc, enum xc_mischief mischief,
@@ -127,15 +160,8 @@ enum xc_verdict xc_impostor_start(struct xc_case_context *cc, enum xc_mischief m
 {
 	struct impostor impostor = {.mischief = mischief};
 	struct xc_server server = {0};
-	struct xp_address where;
 
-	if (cc->iut->subject->tcp)
-		snprintf(server.text, sizeof(server.text), "tcp:127.0.0.1:0");
-	else
-		snprintf(server.text, sizeof(server.text), "unix:%s/i", getenv("TMPDIR"));
-	if (xp_address_parse(server.text, &where) < 0 ||
-	    xp_listen(&where, 0, &server.address, &impostor.listen_fd) < 0 ||
-	    xp_address_format(&server.address, server.text, sizeof(server.text)) < 0)
+	if (listen_as(cc->iut->subject, &impostor, &server) < 0)
 		return xc_unresolved(cc, "the impostor cannot listen at %s", server.text);
 	int rc = xp_child_start(run_impostor, &impostor, &server.child);
 	close(impostor.listen_fd);

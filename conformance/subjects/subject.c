@@ -2,6 +2,7 @@
 #include "conformance/subjects/subject.h"
 
 #include "xpshare/base/io.h"
+#include "xpshare/rpc/door.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -79,8 +80,10 @@ size_t xc_subject_all(struct xc_subject *subjects, size_t room)
 	    {.name = "manager/event_unix", .model = "event"},
 	    {.name = "manager/event_tcp", .model = "event", .tcp = true},
 	    {.name = "manager/event_ring", .model = "event", .ring = true},
+	    {.name = "manager/event_door", .model = "event", .door = true},
 	    {.name = "manager/thread_unix", .model = "thread"},
 	    {.name = "manager/thread_tcp", .model = "thread", .tcp = true},
+	    {.name = "manager/thread_door", .model = "thread", .door = true},
 	};
 	const char *list = getenv("XP_PYTHONS");
 	size_t count = 0;
@@ -107,6 +110,7 @@ struct launch {
 	const struct xc_server_plan *plan;
 	char text[XC_ADDRESS_MAX];
 	int ready_fd;
+	int door; /* the server's end, close-on-exec here; -1 */
 };
 
 /* Next to this program, or where the build puts it. */
@@ -162,6 +166,8 @@ static int run_server(void *arg)
 	if (launch->subject->python[0] || !getenv("XP_DEBUG"))
 		dup2(null, STDERR_FILENO);
 	close(null);
+	if (launch->door >= 0)
+		fcntl(launch->door, F_SETFD, 0);
 	setenv("XP_AUTHKEY", XC_KEY, 1);
 	if (launch->subject->python[0]) {
 		setenv("XP_ADDRESS", launch->text, 1);
@@ -203,6 +209,28 @@ static int read_address(int fd, char text[XC_ADDRESS_MAX], const struct timespec
 	return 0;
 }
 
+/* Where it shall listen. @ret_door: the end of its clients, where it is a door; -1. */
+static int choose_address(struct launch *launch, int *ret_door)
+{
+	int rc = 0;
+
+	launch->door = -1;
+	*ret_door = -1;
+	if (launch->plan->text) {
+		snprintf(launch->text, sizeof(launch->text), "%s", launch->plan->text);
+	} else if (launch->subject->tcp) {
+		snprintf(launch->text, sizeof(launch->text), "tcp:127.0.0.1:0");
+	} else if (launch->subject->door) {
+		rc = xp_door_create(&launch->door, ret_door);
+		snprintf(launch->text, sizeof(launch->text), "fd:%d", launch->door);
+	} else if (launch->plan->processes) { /* the folder is not open to others */
+		snprintf(launch->text, sizeof(launch->text), "unix:@xpconform-%d", (int)getpid());
+	} else {
+		snprintf(launch->text, sizeof(launch->text), "unix:%s/s", getenv("TMPDIR"));
+	}
+	return rc;
+}
+
 enum xc_verdict xc_server_start(struct xc_case_context *cc, const struct xc_server_plan *plan,
 				struct xc_server *ret_server)
 {
@@ -210,30 +238,30 @@ enum xc_verdict xc_server_start(struct xc_case_context *cc, const struct xc_serv
 	struct timespec by = xc_patience();
 	struct launch launch = {.subject = cc->iut->subject, .plan = plan ? plan : &defaults};
 	struct xc_server server = {.ring = launch.subject->ring};
-	int pipe_fd[2], rc;
+	int pipe_fd[2], door, rc;
 	char number[32];
 
-	if (launch.plan->text)
-		snprintf(launch.text, sizeof(launch.text), "%s", launch.plan->text);
-	else if (launch.subject->tcp)
-		snprintf(launch.text, sizeof(launch.text), "tcp:127.0.0.1:0");
-	else if (launch.plan->processes) /* the folder is not open to others */
-		snprintf(launch.text, sizeof(launch.text), "unix:@xpconform-%d", (int)getpid());
-	else
-		snprintf(launch.text, sizeof(launch.text), "unix:%s/s", getenv("TMPDIR"));
+	if (choose_address(&launch, &door) < 0)
+		return xc_unresolved(cc, "no door");
 	if (pipe(pipe_fd) < 0)
 		return xc_unresolved(cc, "no pipe");
 	fcntl(pipe_fd[0], F_SETFD, FD_CLOEXEC);
 	launch.ready_fd = pipe_fd[1];
 	rc = xp_child_start(run_server, &launch, &server.child);
 	close(pipe_fd[1]);
+	xp_io_close(launch.door);
 	if (rc == 0) {
 		rc = read_address(pipe_fd[0], server.text, &by);
+		/* It has said the number of its own end. */
+		if (door >= 0)
+			snprintf(server.text, sizeof(server.text), "fd:%d", door);
 		if (rc == 0)
 			rc = xp_address_parse(server.text, &server.address);
 		if (rc < 0)
 			xp_child_stop(&server.child);
 	}
+	if (rc < 0)
+		xp_io_close(door);
 	close(pipe_fd[0]);
 	if (rc < 0)
 		return cc->iut->peer
@@ -249,6 +277,7 @@ void xc_server_stop(struct xc_server *server)
 	xp_child_stop(&server->child);
 	if (xp_address_path(&server->address))
 		unlink(xp_address_path(&server->address));
+	xp_io_close(xp_address_fd(&server->address));
 }
 
 bool xc_server_alive(const struct xc_server *server)

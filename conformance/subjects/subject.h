@@ -27,7 +27,8 @@
 	extern const char symbol[]
 
 /** struct xc_subject - @python: path of an interpreter, or "": our own, with the server @model. @ring: its
- *  clients hand a ring over as soon as they may (manager/session_ring.h). */
+ *  clients hand a ring over as soon as they may (manager/session_ring.h). @door: it has no address: server
+ *  and clients inherit the two ends of a door (rpc/door.h). */
 struct xc_subject {
 	char name[64];
 	char version[32];
@@ -35,6 +36,7 @@ struct xc_subject {
 	const char *model;
 	bool tcp;
 	bool ring;
+	bool door;
 	const char *script;
 };
 
@@ -45,7 +47,8 @@ size_t xc_subject_all(struct xc_subject *subjects, size_t room);
 
 /**
  * struct xc_server - A server process that runs.
- * @text: Its address in the form of rpc/conn.h.
+ * @text: Its address in the form of rpc/address.h. Of one behind a door: the end of this process, which its
+ *        children inherit.
  * @ring: Of its subject.
  */
 struct xc_server {
@@ -68,7 +71,7 @@ struct xc_server_plan {
 /** xc_server_start() - Start the server of the subject under test and wait until it listens. */
 enum xc_verdict xc_server_start(struct xc_case_context *cc, const struct xc_server_plan *plan,
 				struct xc_server *ret_server);
-/** xc_server_stop() - SIGKILL, and remove what it left in the file system. */
+/** xc_server_stop() - SIGKILL, remove what it left in the file system, and close its door. */
 void xc_server_stop(struct xc_server *server);
 /** xc_server_alive() - Whether it runs. */
 bool xc_server_alive(const struct xc_server *server);
