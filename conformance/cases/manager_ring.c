@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -156,6 +157,29 @@ static enum xc_verdict storm(struct xc_case_context *cc)
 	return xc_stage_tear_down(cc, &stage);
 }
 
+/* The bell is the client's too: it can take away what it has rung, and make who reads it wait. */
+static enum xc_verdict taken_bell(struct xc_case_context *cc)
+{
+	struct xc_stage stage;
+	struct xc_wire wire;
+
+	XC_TRY(need_ring(cc));
+	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
+	XC_TRY(open_ring(cc, &stage, XP_DUPLEX_SIZE_MIN, &wire));
+	int bell = wire.conn.ring->bell;
+	XC_GIVES(cc, xp_io_set_nonblock(bell, 0), 0);
+	for (int i = 0; i < 20000; i++) {
+		struct iovec part = {.iov_base = &(uint64_t){0}, .iov_len = sizeof(uint64_t)};
+
+		ring_the_bell(&wire);
+		(void)!preadv2(bell, &part, 1, -1, RWF_NOWAIT);
+		if (i % 100 == 0)
+			XC_TRY(honest_is_served(cc, &stage));
+	}
+	xc_wire_close(&wire);
+	return xc_stage_tear_down(cc, &stage);
+}
+
 static enum xc_verdict segments(struct xc_case_context *cc)
 {
 	struct xc_stage stage;
@@ -289,6 +313,7 @@ const struct xc_case xc_cases_manager_ring[] = {
     CASE("manager.ring_refused", "each", refused),
     CASE("manager.ring_garbage", "every_word", every_word),
     CASE("manager.ring_garbage", "storm", storm),
+    CASE("manager.ring_garbage", "taken_bell", taken_bell),
     CASE("manager.ring_segment", "three", segments),
     CASE("manager.ring_dead_client", "get", dead_client),
     CASE("manager.ring_dead_server", "get", dead_server),

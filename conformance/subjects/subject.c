@@ -83,6 +83,7 @@ size_t xc_subject_all(struct xc_subject *subjects, size_t room)
 	    {.name = "manager/event_door", .model = "event", .door = true},
 	    {.name = "manager/thread_unix", .model = "thread"},
 	    {.name = "manager/thread_tcp", .model = "thread", .tcp = true},
+	    {.name = "manager/thread_ring", .model = "thread", .ring = true},
 	    {.name = "manager/thread_door", .model = "thread", .door = true},
 	};
 	const char *list = getenv("XP_PYTHONS");

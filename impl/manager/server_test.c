@@ -382,6 +382,24 @@ Test(server, a_frame_behind_a_blocked_call_waits, .init = start, .fini = stop)
 	xp_proxy_drop(queue);
 }
 
+Test(server, a_frame_behind_a_call_that_is_given_up_is_answered, .init = start, .fini = stop)
+{
+	struct timespec deadline = xp_deadline_after(60 * XP_NS_PER_SEC);
+	const struct xp_datum *reply;
+	struct xp_conn conn;
+
+	dial_as_client(&conn, true);
+	const struct xp_datum *soon[1] = {xp_datum_float(xp_manager_arena(manager), 0.1)};
+
+	cr_assert_eq(xp_conn_send(&conn, request(witness, "wait", 1, soon), NULL), 0);
+	cr_assert_eq(xp_conn_send(&conn, request(witness, "is_set", 0, NULL), NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(xp_conn_recv(&conn, &deadline, &reply), 0, "reply %d", i);
+		cr_assert_eq(reply->items[1]->integer, 0);
+	}
+	xp_conn_fini(&conn);
+}
+
 /* While the server is busy a deadline passes, an item comes for the client that waited, and that client goes:
  * its end is seen last, because more are ready than the server takes at a time. */
 Test(server, a_deadline_of_a_client_that_has_gone_unseen_passes_in_silence, .init = start,

@@ -7,9 +7,13 @@
  * whoever completes it sends the reply by itself and wakes the thread only if something is left to do, by a
  * signal that is unblocked in ppoll(2) alone and so cannot be lost. Where a thread cannot be had only the
  * connection that needed it is refused (SPEC X7).
- * Invariants: (1) A session is touched under the lock only. (2) Its thread alone ends it.
+ * With a ring the thread sleeps on its bell too, and says so in the ring before. So a call by ring saves the
+ * copies through the kernel, but costs as many wake-ups as one by socket: the server that polls is the other.
+ * Invariants: (1) A session and its ring are touched under the lock only. (2) Its thread alone ends it.
+ * (3) While a thread sleeps, a ring of which a request could be handled rings.
  */
 #include "xpshare/manager/server_internal.h"
+#include "xpshare/manager/session_ring.h"
 
 #include "xpshare/base/clock.h"
 #include "xpshare/base/io.h"
@@ -19,6 +23,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define STACK_BYTES \
@@ -38,7 +43,7 @@ struct worker {
 	struct worker *previous;
 	int64_t deadline; /* of the handshake, or of the last bytes */
 	bool asleep;	  /* in ppoll, or about to be */
-	bool again;	  /* has frames to handle */
+	bool again;	  /* may have frames to handle, wherever they come from */
 };
 
 struct crowd {
@@ -73,6 +78,18 @@ static int on_want_write(struct xp_session *session, bool on)
 	return 0;
 }
 
+static bool has_ring(const struct xp_session *session)
+{
+	return session->ring && !session->ring_due;
+}
+
+/* From now on its next request by ring rings the bell. False: one is there. */
+static bool ring_listens(struct xp_session *session)
+{
+	return !has_ring(session) || !xp_session_may_handle(session) ||
+	       xp_duplex_listen(session->ring);
+}
+
 static void on_ready(struct xp_session *session)
 {
 	struct worker *worker = worker_of(session);
@@ -81,7 +98,7 @@ static void on_ready(struct xp_session *session)
 	/* Its thread waits for the next request anyway; only one that has come already needs it now. */
 	xp_stream_pending(&session->stream, &kept);
 	worker->again = true;
-	if (kept > 0)
+	if (kept > 0 || !ring_listens(session))
 		wake(worker);
 }
 
@@ -90,8 +107,16 @@ static void on_dead(struct xp_session *session)
 	wake(worker_of(session));
 }
 
+/* Its thread polls the bell with the stream. */
+static int on_bell(struct xp_session *session, bool on)
+{
+	(void)session;
+	(void)on;
+	return 0;
+}
+
 static const struct xp_session_hooks hooks = {
-    .want_write = on_want_write, .ready = on_ready, .dead = on_dead};
+    .want_write = on_want_write, .ready = on_ready, .dead = on_dead, .bell = on_bell};
 
 /* Only there to end ppoll(2). */
 static void on_wake(int signal)
@@ -141,12 +166,25 @@ static int64_t deadline_of(const struct worker *worker)
 	return XP_NEVER;
 }
 
+/* Never blocks: its client may have read it before us, and the mode of the descriptor is the client's too. */
+static void silence(int bell)
+{
+	uint64_t rings;
+	struct iovec part = {.iov_base = &rings, .iov_len = sizeof(rings)};
+
+	(void)!preadv2(bell, &part, 1, -1, RWF_NOWAIT);
+}
+
 /* Sleep without the lock until there is something to do. Return: what poll(2) says of the stream. */
 static short worker_sleep(struct worker *worker)
 {
 	struct crowd *crowd = worker->crowd;
-	struct pollfd one = {.fd = worker->session.stream.fd, .events = events_of(worker)};
-	int64_t deadline = deadline_of(worker);
+	struct xp_session *session = &worker->session;
+	struct pollfd polled[2] = {{.fd = session->stream.fd, .events = events_of(worker)},
+				   {.fd = -1, .events = POLLIN}};
+	/* What is there already does not let it sleep, but lets the others have their turn. */
+	bool due = worker->again || !ring_listens(session);
+	int64_t deadline = due ? 0 : deadline_of(worker);
 	struct timespec left;
 	sigset_t mask;
 
@@ -158,15 +196,21 @@ static short worker_sleep(struct worker *worker)
 		left =
 		    (struct timespec){.tv_sec = ns / XP_NS_PER_SEC, .tv_nsec = ns % XP_NS_PER_SEC};
 	}
+	if (has_ring(session))
+		polled[1].fd = session->ring->bell;
 	pthread_sigmask(SIG_SETMASK, NULL, &mask);
 	sigdelset(&mask, WAKE_SIGNAL);
 	worker->asleep = true;
 	pthread_mutex_unlock(&crowd->lock);
-	int count = ppoll(&one, 1, deadline == XP_NEVER ? NULL : &left, &mask);
+	int count = ppoll(polled, 2, deadline == XP_NEVER ? NULL : &left, &mask);
 
 	pthread_mutex_lock(&crowd->lock);
 	worker->asleep = false;
-	return count > 0 ? one.revents : 0;
+	if (count <= 0)
+		return 0;
+	if (polled[1].revents)
+		silence(session->ring->bell);
+	return polled[0].revents;
 }
 
 static void expire(struct worker *worker)
@@ -221,10 +265,8 @@ static void handle(struct worker *worker, short events)
 		read_ahead(worker);
 	if (events & POLLIN)
 		session->readable = true;
-	do {
-		worker->again = false;
-		xp_session_run(session, worker->crowd->scratch);
-	} while (worker->again && !session->dead);
+	worker->again = false;
+	xp_session_run(session, worker->crowd->scratch);
 	if (fresh && !xp_session_is_new(session))
 		worker->crowd->pending--;
 	if (session->finished)

@@ -25,8 +25,7 @@ struct xp_session;
  * @want_write: Bytes are left to send, or no longer. Return: 0, -errno.
  * @ready:      It may have frames to handle: call xp_session_run() soon.
  * @dead:       End it soon.
- * @bell:       Watch the bell of its ring, session->ring->bell, by edges, or no longer; NULL where the
- *              server takes no rings. Return: 0, -errno.
+ * @bell:       Watch the bell of its ring, session->ring->bell, or no longer. Return: 0, -errno.
  */
 struct xp_session_hooks {
 	int (*want_write)(struct xp_session *session, bool on);

@@ -23,7 +23,7 @@ int xp_session_ring_offer(struct xp_session *session, uint64_t size, const char 
 	size_t limit = options->ring_max ? options->ring_max : XP_DUPLEX_SIZE_MAX;
 	const char *why = NULL;
 
-	if (options->no_rings || !session->hooks->bell)
+	if (options->no_rings)
 		why = "this server takes no rings";
 	else if (!session->local)
 		why = "a ring needs a connection on AF_UNIX";

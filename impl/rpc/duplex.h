@@ -16,9 +16,9 @@
  *               XP_DUPLEX_NAP_NS at most. Where that was not enough it says ELSEWHERE in the word and
  *               sleeps on the stream, where the server will nudge it (rpc/conn.h): a call that blocks
  *               long costs no wake-ups in vain, and the death of the server ends it at once. A server
- *               polls; before it sleeps in epoll it says ASLEEP in the word of the next request, and the
- *               client that replaces it rings the bell, an eventfd of the server's, which is watched
- *               by edges and never read.
+ *               polls; before it sleeps it says ASLEEP in the word of the next request, and the client
+ *               that replaces it rings the bell, an eventfd of the server's, which is watched by edges,
+ *               or read once it has rung.
  * Death         Of the server: the client sees the end of the stream, XP_DUPLEX_NAP_NS later at the
  *               latest. Of the client: the server sees the end of the stream.
  * Trust         The server: that the file is a memfd, sealed against shrinking (no SIGBUS), of a size that
