@@ -7,17 +7,12 @@
  * is counted as that of the server.
  */
 #include "bench/matrix.h"
+#include "bench/peers/driver.h"
 #include "bench/peers/python.h"
-#include "bench/peers/service.h"
 #include "bench/workload.h"
 
-#include "build.h"
-
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 /* What is measured of it: the workload's name here and there, and the kind. */
 static const struct variant {
@@ -27,12 +22,6 @@ static const struct variant {
 } value = {"value", "value/cpython", {8}, "floor/cache_line_two"},
   pipes = {"pipe", "pipe/cpython", {8, 1024}, "floor/socketpair"},
   queues = {"queue", "queue/cpython", {8, 64}, NULL}, locks = {"lock", "lock/cpython", {8}, NULL};
-
-/* The leader's ends of the pipes to Python. */
-struct python {
-	pid_t pid;
-	FILE *to, *from;
-};
 
 static void add(const struct xb_workload *workload, struct xb_matrix *matrix,
 		const struct variant *variant, const struct xb_placement *pair)
@@ -82,92 +71,38 @@ static void lock_cases(const struct xb_workload *workload, struct xb_matrix *mat
 	add_pairs(workload, matrix, &locks);
 }
 
-_Noreturn static void become_python(const char *path, const struct xb_case *c, int in, int out)
+static int open_python(struct xb_stage *stage)
 {
+	const struct xb_case *c = stage->c;
+	struct xb_driver *driver = calloc(1, sizeof(*driver));
 	char size[24], here[12], there[12];
 
+	if (!driver)
+		return -ENOMEM;
+	stage->own = driver;
 	snprintf(size, sizeof(size), "%lld", (long long)xb_case_number(c, XB_SIZE, 8));
 	snprintf(here, sizeof(here), "%d", c->placement.cpus[0]);
 	snprintf(there, sizeof(there), "%d", c->placement.cpus[1]);
-	xb_process_child(in, out);
-	execl(path, path, XB_BUILD_SOURCE "/bench/peers/cpython.py", c->workload->name, size, here,
-	      there, (char *)NULL);
-	_exit(127);
-}
-
-static int open_python(struct xb_stage *stage)
-{
-	const struct xb_python *program = xb_python();
-	struct python *python = calloc(1, sizeof(*python));
-	int orders[2], answers[2];
-	char line[64] = "";
-
-	if (!python)
-		return -ENOMEM;
-	stage->own = python;
-	if (!program) {
-		snprintf(stage->error, sizeof(stage->error), "no python3 answers");
-		return -ENOTSUP;
-	}
-	if (pipe2(orders, O_CLOEXEC) < 0)
-		return -errno;
-	if (pipe2(answers, O_CLOEXEC) < 0) {
-		int rc = -errno;
-		close(orders[0]);
-		close(orders[1]);
-		return rc;
-	}
-	python->pid = fork();
-	if (python->pid == 0)
-		become_python(program->path, stage->c, orders[0], answers[1]);
-	close(orders[0]);
-	close(answers[1]);
-	python->to = fdopen(orders[1], "w");
-	python->from = fdopen(answers[0], "r");
-	if (python->pid < 0 || !python->to || !python->from)
-		return -ENOMEM;
-	stage->server = python->pid;
-	if (!fgets(line, sizeof(line), python->from) || strcmp(line, "ready\n") != 0) {
-		snprintf(stage->error, sizeof(stage->error), "python3 did not start");
-		return -ENOTSUP;
-	}
-	return 0;
+	int rc = xb_driver_start(driver, stage, "cpython.py",
+				 (const char *const[]){c->workload->name, size, here, there, NULL});
+	stage->server = driver->pid;
+	return rc;
 }
 
 static void close_python(struct xb_stage *stage)
 {
-	struct python *python = stage->own;
-
-	if (!python)
-		return;
-	if (python->to)
-		fclose(python->to);
-	if (python->pid > 0)
-		xb_process_reap(python->pid);
-	if (python->from)
-		fclose(python->from);
-	free(python);
+	if (stage->own)
+		xb_driver_stop(stage->own);
+	free(stage->own);
 }
 
 static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 {
-	struct python *python = actor->stage->own;
-	char line[160] = "";
-	double ns;
-
-	(void)pass;
 	if (actor->index != 0)
 		return 0;
-	fprintf(python->to, "run %lld\n", (long long)n);
-	fflush(python->to);
-	if (!fgets(line, sizeof(line), python->from))
-		return xb_fail(actor, "python3 ended");
-	if (sscanf(line, "ns %lf", &ns) != 1)
-		return xb_fail(actor, "python3: %.100s", line);
-	actor->tally->ns = actor->tally->total_ns = ns;
-	actor->tally->ops = n;
+	int rc = xb_driver_run(actor->stage->own, actor, n, pass);
 	actor->tally->bytes = n * xb_case_number(actor->c, XB_SIZE, 8);
-	return 0;
+	return rc;
 }
 
 #define WORKLOAD(id, what, text, metric_, cases_)             \

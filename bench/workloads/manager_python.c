@@ -7,20 +7,16 @@
  * on to them and takes their times. One client: on the first CPU of the pair, the server on the second one.
  */
 #include "bench/matrix.h"
-#include "bench/peers/python.h"
+#include "bench/peers/driver.h"
 #include "bench/peers/service.h"
 #include "bench/workload.h"
 
-#include "build.h"
-
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #define KEY "bench"
 
@@ -39,12 +35,10 @@ static const struct variant *const variants[] = {&event, &thread, &stock};
 static const char *const unix_methods[] = {"dict.get", "dict.set", "connect", "object"};
 static const char *const tcp_methods[] = {"dict.get", "dict.set17k", "connect", "object"};
 
-/* The server, and the leader's ends of the pipes to the clients. */
 struct run {
 	struct xb_served served; /* stock */
 	struct xp_manager *ours;
-	pid_t client;
-	FILE *to, *from;
+	struct xb_driver clients;
 };
 
 /* ---- cases ------------------------------------------------------------------------------------- */
@@ -140,48 +134,17 @@ static void address_text(const struct xp_address *address, char *text, size_t ro
 
 /* ---- the clients ------------------------------------------------------------------------------- */
 
-_Noreturn static void become_client(const struct xb_case *c, const char *address, int in, int out)
-{
-	const struct xb_python *python = xb_python();
-	const char *program = python ? python->path : "python3";
-	char clients[12], cpu[12];
-
-	snprintf(clients, sizeof(clients), "%d", xb_clients_of(c));
-	snprintf(cpu, sizeof(cpu), "%d", c->placement.class == XB_ANY ? -1 : c->placement.cpus[0]);
-	xb_process_child(in, out);
-	execlp(program, program, XB_BUILD_SOURCE "/bench/peers/manager_client.py", address, KEY,
-	       clients, cpu, c->param[XB_METHOD].text, (char *)NULL);
-	_exit(127);
-}
-
 static int start_clients(struct xb_stage *stage, struct run *run, const struct xb_door *door)
 {
-	char address[128], line[16] = "";
-	int orders[2], answers[2];
+	const struct xb_case *c = stage->c;
+	char address[128], clients[12], cpu[12];
 
 	address_text(door->address, address, sizeof(address));
-	(void)xb_python(); /* asked here, known to the child */
-	if (pipe2(orders, O_CLOEXEC) < 0)
-		return -errno;
-	if (pipe2(answers, O_CLOEXEC) < 0) {
-		int rc = -errno;
-		close(orders[0]);
-		close(orders[1]);
-		return rc;
-	}
-	run->client = fork();
-	if (run->client == 0)
-		become_client(stage->c, address, orders[0], answers[1]);
-	close(orders[0]);
-	close(answers[1]);
-	run->to = fdopen(orders[1], "w");
-	run->from = fdopen(answers[0], "r");
-	if (run->client < 0 || !run->to || !run->from)
-		return -ENOMEM;
-	if (fgets(line, sizeof(line), run->from) && strcmp(line, "ready\n") == 0)
-		return 0;
-	snprintf(stage->error, sizeof(stage->error), "the Python client did not start");
-	return -ENOTSUP;
+	snprintf(clients, sizeof(clients), "%d", xb_clients_of(c));
+	snprintf(cpu, sizeof(cpu), "%d", c->placement.class == XB_ANY ? -1 : c->placement.cpus[0]);
+	return xb_driver_start(
+	    &run->clients, stage, "manager_client.py",
+	    (const char *const[]){address, KEY, clients, cpu, c->param[XB_METHOD].text, NULL});
 }
 
 static int open_run(struct xb_stage *stage)
@@ -205,49 +168,18 @@ static void close_run(struct xb_stage *stage)
 
 	if (!run)
 		return;
-	if (run->to)
-		fclose(run->to);
-	if (run->client > 0)
-		xb_process_reap(run->client);
-	if (run->from)
-		fclose(run->from);
+	xb_driver_stop(&run->clients);
 	if (run->served.service)
 		run->served.service->stop(&run->served);
 	xp_manager_close(run->ours);
 	free(run);
 }
 
-static int take_times(struct xb_actor *actor, char *line, int64_t n, enum xb_pass pass)
-{
-	double total = 0;
-
-	if (strncmp(line, "ns ", 3) != 0)
-		return xb_fail(actor, "the Python client: %.100s", line);
-	for (char *at = line + 3, *end; (void)strtoll(at, &end, 10), end != at; at = end) {
-		int64_t ns = strtoll(at, NULL, 10);
-		total += (double)ns;
-		if (pass == XB_PASS_EACH)
-			xb_hist_add(actor->hist, (uint64_t)ns);
-	}
-	actor->tally->ns = actor->tally->total_ns = total;
-	actor->tally->ops = n;
-	return 0;
-}
-
 static int run_calls(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 {
 	struct run *run = actor->stage->own;
-	char *line = NULL;
-	size_t room = 0;
 
-	if (actor->index != 0)
-		return 0;
-	fprintf(run->to, "%s %lld\n", pass == XB_PASS_EACH ? "each" : "run", (long long)n);
-	fflush(run->to);
-	int rc = getline(&line, &room, run->from) > 0 ? take_times(actor, line, n, pass)
-						      : xb_fail(actor, "the Python client ended");
-	free(line);
-	return rc;
+	return actor->index == 0 ? xb_driver_run(&run->clients, actor, n, pass) : 0;
 }
 
 const struct xb_workload xb_workload_manager_python = {
