@@ -445,8 +445,8 @@ int xp_server_run_thread(struct xp_server *server)
 	sigaction(WAKE_SIGNAL, &action, &old_action);
 	pthread_sigmask(SIG_BLOCK, &blocked, &old_mask);
 	accept_until_stopped(&crowd, polled, server->gate.count);
-	xp_server_shut(server);
 	pthread_mutex_lock(&crowd.lock);
+	xp_server_shut(server);
 	crowd.stopping = true;
 	for (struct worker *worker = crowd.oldest; worker; worker = worker->next)
 		wake(worker);
