@@ -13,7 +13,7 @@ struct xc_iut xc_iut_of(const struct xp_impl *impl)
 	    .name = impl->name,
 	    .kinds = 1u << impl->kind,
 	    .scope = impl->scope,
-	    .caps = impl->caps,
+	    .caps = xp_impl_caps(impl),
 	    .impl = impl,
 	};
 }

@@ -33,7 +33,7 @@ static void cases(const struct xb_workload *workload, struct xb_matrix *matrix)
 	{
 		if (impl->scope == XP_SCOPE_MANAGED)
 			continue;
-		if (!(impl->caps & XP_CAP_ROBUST)) {
+		if (!(xp_impl_caps(impl) & XP_CAP_ROBUST)) {
 			xb_matrix_absent(matrix, "not robust: survivors wait for ever", "%s/%s",
 					 workload->name, impl->name);
 			continue;

@@ -21,6 +21,7 @@
 #include "xpshare/sync/lock_sem.h"
 #include "xpshare/sync/locked.h"
 #include "xpshare/sync/rlock_futex.h"
+#include "xpshare/sync/robust.h"
 #include "xpshare/sync/semaphore_eventfd.h"
 #include "xpshare/sync/semaphore_futex.h"
 #include "xpshare/sync/semaphore_posix.h"
@@ -97,6 +98,13 @@ const struct xp_impl *xp_catalog_find(const char *name)
 			return implementations[i];
 	}
 	return NULL;
+}
+
+unsigned xp_impl_caps(const struct xp_impl *impl)
+{
+	if (impl->robust_by_list && !xp_robust_listed())
+		return impl->caps & ~(unsigned)XP_CAP_ROBUST;
+	return impl->caps;
 }
 
 int xp_object_make(const struct xp_impl *impl, struct xp_place *place,

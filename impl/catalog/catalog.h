@@ -49,6 +49,9 @@ XP_MUST_CHECK int xp_place_open(struct xp_place *place, const struct xp_place_pl
  * one. */
 void xp_place_close(struct xp_place *place);
 
+/** xp_impl_caps() - The capabilities of @impl on this system: an emulator may have no robust list. */
+unsigned xp_impl_caps(const struct xp_impl *impl);
+
 /** xp_object_make() - Make an object of @impl; NULL @params are all defaults. */
 XP_MUST_CHECK int xp_object_make(const struct xp_impl *impl, struct xp_place *place,
 				 const struct xp_params *params, struct xp_object *ret_object);

@@ -527,6 +527,7 @@ const struct xp_impl xp_impl_queue_ring_mpmc = {
     .scope = XP_SCOPE_INHERITED,
     .caps = XP_CAP_ROBUST | XP_CAP_CLOSE | XP_CAP_MULTI_PRODUCER | XP_CAP_MULTI_CONSUMER |
 	    XP_CAP_EXEC | XP_CAP_DEADLINE | XP_CAP_UNTRUSTING,
+    .robust_by_list = true,
     .make = make_mpmc,
     .where = xp_queue_ring_where,
     .drop = xp_queue_ring_drop,

@@ -133,6 +133,9 @@ struct xp_object {
  * struct xp_impl - One implementation of one kind.
  * @name:  "lock/futex": stable, unique, the name in every report.
  * @title: One line for a table: what it is made of.
+ * @caps:  Bits of enum xp_cap. xp_impl_caps() says which of them hold on this system.
+ * @robust_by_list: XP_CAP_ROBUST rests on the kernel's robust list (sync/robust.h): without it the
+ *         object works, and nobody may count on surviving the death of an owner.
  * @make:  Make an object. 0 or -errno; -ENOTSUP for parameters that it cannot serve.
  * @where: The object's bytes in shared memory; NULL where there is more to it than those, so that
  *         no process can attach to it (catalog/catalog.h).
@@ -144,6 +147,7 @@ struct xp_impl {
 	enum xp_kind kind;
 	enum xp_scope scope;
 	unsigned caps;
+	bool robust_by_list;
 	int (*make)(const struct xp_impl *impl, struct xp_place *place,
 		    const struct xp_params *params, struct xp_object *ret_object);
 	void *(*where)(const struct xp_object *object);

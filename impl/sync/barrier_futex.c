@@ -365,6 +365,7 @@ const struct xp_impl xp_impl_barrier_futex = {
     .kind = XP_KIND_BARRIER,
     .scope = XP_SCOPE_INHERITED,
     .caps = XP_CAP_ROBUST | XP_CAP_UNTRUSTING,
+    .robust_by_list = true,
     .make = make,
     .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,

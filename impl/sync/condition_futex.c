@@ -292,6 +292,7 @@ const struct xp_impl xp_impl_condition_futex = {
     .kind = XP_KIND_CONDITION,
     .scope = XP_SCOPE_INHERITED,
     .caps = XP_CAP_ROBUST | XP_CAP_UNTRUSTING,
+    .robust_by_list = true,
     .make = make,
     .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,

@@ -226,6 +226,7 @@ const struct xp_impl xp_impl_lock_futex = {
     .kind = XP_KIND_LOCK,
     .scope = XP_SCOPE_INHERITED,
     .caps = XP_CAP_ROBUST | XP_CAP_FAIR | XP_CAP_OWNED | XP_CAP_UNTRUSTING,
+    .robust_by_list = true,
     .make = make,
     .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,

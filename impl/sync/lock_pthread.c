@@ -105,6 +105,7 @@ const struct xp_impl xp_impl_lock_pthread = {
     .kind = XP_KIND_LOCK,
     .scope = XP_SCOPE_INHERITED,
     .caps = XP_CAP_ROBUST | XP_CAP_OWNED,
+    .robust_by_list = true,
     .make = make,
     .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,

@@ -55,6 +55,7 @@ const struct xp_impl xp_impl_rlock_futex = {
     .kind = XP_KIND_RLOCK,
     .scope = XP_SCOPE_INHERITED,
     .caps = XP_CAP_ROBUST | XP_CAP_FAIR | XP_CAP_OWNED | XP_CAP_UNTRUSTING,
+    .robust_by_list = true,
     .make = make,
     .where = xp_sync_ref_where,
     .drop = xp_sync_ref_drop,

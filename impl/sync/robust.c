@@ -22,6 +22,15 @@ static pthread_once_t page_once = PTHREAD_ONCE_INIT;
 /* Lives on in a forked child, so that its epoch differs from every one of its ancestors. */
 static _Atomic uint32_t epochs = 0;
 
+/*
+ * In a child that the C library has forked: the same as the wiped page. An emulator that accepts
+ * MADV_WIPEONFORK and does nothing would leave the child with the name of its parent.
+ */
+static void forget(void)
+{
+	atomic_store_explicit(atomic_load(&xp_robust_epoch), 0, memory_order_relaxed);
+}
+
 static void make_page(void)
 {
 	size_t size = (size_t)sysconf(_SC_PAGESIZE);
@@ -29,7 +38,7 @@ static void make_page(void)
 
 	if (page == MAP_FAILED)
 		return;
-	if (madvise(page, size, MADV_WIPEONFORK) < 0) {
+	if (madvise(page, size, MADV_WIPEONFORK) < 0 || pthread_atfork(NULL, NULL, forget) != 0) {
 		munmap(page, size);
 		return;
 	}
@@ -45,6 +54,19 @@ static struct robust_list_head *registered_head(void)
 	if (syscall(SYS_get_robust_list, 0, &head, &size) < 0 || size != sizeof(*head))
 		return NULL;
 	return head && head->futex_offset == -XP_ROBUST_DISTANCE ? head : NULL;
+}
+
+bool xp_robust_listed(void)
+{
+	static _Atomic int answer; /* 0: not asked yet; 1: no; 2: yes */
+	int known = atomic_load_explicit(&answer, memory_order_relaxed);
+
+	/* Threads that ask at a time get the same answer. */
+	if (known == 0) {
+		known = registered_head() ? 2 : 1;
+		atomic_store_explicit(&answer, known, memory_order_relaxed);
+	}
+	return known == 2;
 }
 
 /* Put both sentinels in front of whatever the C library has on its list. */

@@ -32,11 +32,15 @@
  *               matters here, so signal fences suffice.
  * Fork          A forked child owns nothing, has another id, and the C library starts its list
  *               anew. A page that the kernel wipes on fork (MADV_WIPEONFORK) tells the child to
- *               register again, whichever way it was forked.
+ *               register again, whichever way it was forked; a handler of pthread_atfork(3) does so too,
+ *               for emulators that only pretend to wipe.
  * Limits        XP_HELD_MAX locks held by a thread at a time; one PID namespace for all users of a
- *               lock; not async-signal-safe. Where the kernel offers no list (some emulators), or the
- *               C library lays out its mutexes differently, locks still work, and an owner's death
- *               is found by the waiters' patrol alone (lock_futex.h).
+ *               lock; not async-signal-safe.
+ * Without       Where the kernel offers no list (qemu-user), or the C library lays out its mutexes
+ *               differently, xp_robust_listed() says no. Objects are made and work all the same;
+ *               only the death of an owner is found by the waiters' patrol alone (lock_futex.h),
+ *               which a thread id that is in use again deceives, and by a lock of the C library not
+ *               at all. So nothing that rests on the list has XP_CAP_ROBUST there (xp_impl_caps()).
  */
 #ifndef XPSHARE_SYNC_ROBUST_H
 #define XPSHARE_SYNC_ROBUST_H
@@ -111,6 +115,9 @@ extern _Atomic(_Atomic uint32_t *) xp_robust_epoch;
 
 /** xp_robust_register() - Make this thread known. Return: 0; -ENOMEM; -ENOLCK (held[] is full). */
 XP_MUST_CHECK int xp_robust_register(struct xp_robust *self);
+
+/** xp_robust_listed() - Whether there is a list to join. Asked once; the same in every thread. */
+bool xp_robust_listed(void);
 
 /** xp_robust_alive() - Whether the thread @tid exists and has not ended. */
 bool xp_robust_alive(uint32_t tid);

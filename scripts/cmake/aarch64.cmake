@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Cross build for aarch64, whose memory order is weaker than that of x86: bugs that x86 hides show here.
-# Tests run under qemu-user. `scripts/setup --aarch64` installs what it needs.
+# The suite runs under qemu-user: scripts/aarch64, whose --help names the packages that it needs.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
