@@ -55,7 +55,7 @@ static int open_lock(struct xb_stage *stage)
 	if (rc == 0 && form == FUTEX)
 		xp_lock_futex_init(stage->shared, 0);
 	if (rc == 0 && form == PTHREAD)
-		rc = xp_mutex_init(stage->shared);
+		rc = xp_mutex_init(stage->shared, PTHREAD_MUTEX_ERRORCHECK);
 	return rc;
 }
 

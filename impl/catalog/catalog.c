@@ -16,6 +16,7 @@
 #include "xpshare/sync/condition_futex.h"
 #include "xpshare/sync/condition_pthread.h"
 #include "xpshare/sync/event_futex.h"
+#include "xpshare/sync/event_pthread.h"
 #include "xpshare/sync/lock_futex.h"
 #include "xpshare/sync/lock_pthread.h"
 #include "xpshare/sync/lock_sem.h"
@@ -53,6 +54,7 @@ static const struct xp_impl *const implementations[] = {
     &xp_impl_lock_sem,
     &xp_impl_lock_managed,
     &xp_impl_rlock_futex,
+    &xp_impl_rlock_pthread,
     &xp_impl_rlock_managed,
     &xp_impl_semaphore_futex,
     &xp_impl_semaphore_posix,
@@ -65,6 +67,7 @@ static const struct xp_impl *const implementations[] = {
     &xp_impl_condition_pthread,
     &xp_impl_condition_managed,
     &xp_impl_event_futex,
+    &xp_impl_event_pthread,
     &xp_impl_event_managed,
     &xp_impl_barrier_futex,
     &xp_impl_barrier_pthread,

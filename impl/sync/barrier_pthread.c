@@ -189,7 +189,7 @@ static const struct xp_barrier_ops ops = {.wait_until = op_wait_until,
 static int init(struct meeting *meeting, uint32_t parties)
 {
 	pthread_condattr_t how;
-	int rc = xp_mutex_init(&meeting->mutex);
+	int rc = xp_mutex_init(&meeting->mutex, PTHREAD_MUTEX_ERRORCHECK);
 
 	if (rc < 0)
 		return rc;

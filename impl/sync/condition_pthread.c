@@ -162,7 +162,7 @@ static const struct xp_condition_ops ops = {.wait_until = op_wait_until, .signal
 static int init(struct monitor *monitor)
 {
 	pthread_condattr_t how;
-	int rc = xp_mutex_init(&monitor->mutex);
+	int rc = xp_mutex_init(&monitor->mutex, PTHREAD_MUTEX_ERRORCHECK);
 
 	if (rc < 0)
 		return rc;

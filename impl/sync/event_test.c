@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "xpshare/sync/event_futex.h"
+#include "xpshare/sync/event_pthread.h"
 #include "xpshare/sync/ref.h"
 #include "xpshare/sync/sync_test.h"
 
@@ -12,6 +13,7 @@ static const struct {
 } forms[] = {
     {&xp_impl_event_futex, {0}},
     {&xp_impl_event_futex, {.strategy = XP_STRATEGY_PARK}},
+    {&xp_impl_event_pthread, {0}},
 };
 
 /* The object of each form in turn. */

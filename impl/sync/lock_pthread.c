@@ -7,7 +7,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-int xp_mutex_init(pthread_mutex_t *mutex)
+int xp_mutex_init(pthread_mutex_t *mutex, int type)
 {
 	pthread_mutexattr_t how;
 	int rc = pthread_mutexattr_init(&how);
@@ -17,7 +17,7 @@ int xp_mutex_init(pthread_mutex_t *mutex)
 	if (rc == 0)
 		rc = pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST);
 	if (rc == 0)
-		rc = pthread_mutexattr_settype(&how, PTHREAD_MUTEX_ERRORCHECK);
+		rc = pthread_mutexattr_settype(&how, type);
 	if (rc == 0)
 		rc = pthread_mutex_init(mutex, &how);
 	pthread_mutexattr_destroy(&how);
@@ -29,7 +29,8 @@ static int answer(pthread_mutex_t *mutex, int rc)
 {
 	if (rc == EOWNERDEAD)
 		pthread_mutex_consistent(mutex);
-	return -rc;
+	/* A recursive one whose count is full. */
+	return rc == EAGAIN ? -EOVERFLOW : -rc;
 }
 
 #ifdef XP_THREAD_SANITIZER
@@ -89,7 +90,9 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 		return rc;
 	object.owner = ref;
 	if (!place->existing)
-		rc = xp_mutex_init(ref->shared);
+		rc = xp_mutex_init(ref->shared, impl->kind == XP_KIND_RLOCK
+						    ? PTHREAD_MUTEX_RECURSIVE
+						    : PTHREAD_MUTEX_ERRORCHECK);
 	if (rc < 0) {
 		xp_sync_ref_drop(&object);
 		return rc;
@@ -103,6 +106,18 @@ const struct xp_impl xp_impl_lock_pthread = {
     .name = "lock/pthread",
     .title = "process-shared robust mutex of the C library",
     .kind = XP_KIND_LOCK,
+    .scope = XP_SCOPE_INHERITED,
+    .caps = XP_CAP_ROBUST | XP_CAP_OWNED,
+    .robust_by_list = true,
+    .make = make,
+    .where = xp_sync_ref_where,
+    .drop = xp_sync_ref_drop,
+};
+
+const struct xp_impl xp_impl_rlock_pthread = {
+    .name = "rlock/pthread",
+    .title = "process-shared robust recursive mutex of the C library",
+    .kind = XP_KIND_RLOCK,
     .scope = XP_SCOPE_INHERITED,
     .caps = XP_CAP_ROBUST | XP_CAP_OWNED,
     .robust_by_list = true,

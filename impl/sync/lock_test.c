@@ -21,6 +21,7 @@ static const struct {
     {&xp_impl_lock_pthread, {0}},
     {&xp_impl_lock_sem, {0}},
     {&xp_impl_rlock_futex, {0}},
+    {&xp_impl_rlock_pthread, {0}},
 };
 
 /* The object of each form in turn. */
@@ -335,7 +336,7 @@ Test(lock, the_kernel_finds_every_lock_among_those_of_the_c_library)
 	for (int i = 0; i < 3; i++) {
 		cr_assert_eq(xp_arena_alloc(&test_arena, sizeof(*theirs[i]), 1, &at), 0);
 		theirs[i] = at;
-		cr_assert_eq(xp_mutex_init(theirs[i]), 0);
+		cr_assert_eq(xp_mutex_init(theirs[i], PTHREAD_MUTEX_ERRORCHECK), 0);
 	}
 	cr_expect_eq(test_join(test_fork(hold_a_mixture, NULL)), 0);
 	/* Marked by the kernel, without any patrol: a try is told. */
