@@ -2,8 +2,10 @@
 /*
  * manager footprint - memory of the server process for each idle, authenticated connection
  *
- * The growth of its proportional set size over CONNECTIONS connections, or over the 10,000 that a crowd
- * holds. The kernel's buffers are not in it, for any server alike.
+ * The growth of its private memory over so many connections. Each repetition asks a new server: one that has had
+ * as many before keeps their memory, and would grow by nothing. Private: a server that is forked inherits free
+ * memory, which is resident before it is used, and shared until then. The kernel's buffers are not in it, for
+ * any server alike.
  */
 #include "bench/matrix.h"
 #include "bench/peers/crowd.h"
@@ -13,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONNECTIONS 256
+#define CONNECTIONS 1000
+#define OF_A_PEER   200 /* which takes pages for each, and seconds for 1,000 */
+#define FIRST	    50	/* not counted: they make it take what it takes only once */
 #define HELD	    10000
 
 static void cases(const struct xb_workload *workload, struct xb_matrix *matrix)
@@ -22,16 +26,16 @@ static void cases(const struct xb_workload *workload, struct xb_matrix *matrix)
 
 	for (size_t i = 0; xb_service_at(i); i++) {
 		const struct xb_service *service = xb_service_at(i);
-		if (!service->link || (service->absent && service->absent()))
+		/* The echo keeps nothing of a connection but its descriptor. */
+		if (!service->link || service->role == XB_ROLE_FLOOR || service->wait ||
+		    (service->absent && service->absent()))
 			continue;
-		struct xb_case c = xb_case_other(
-		    workload, service->role, service->role == XB_ROLE_FLOOR ? "floor" : "manager",
-		    service->name, &single);
+		struct xb_case c =
+		    xb_case_other(workload, service->role, "manager", service->name, &single);
 		c.detail = service;
-		c.param[XB_CLIENTS] = xb_number(CONNECTIONS);
+		c.param[XB_CLIENTS] =
+		    xb_number(service->role == XB_ROLE_SUBJECT ? CONNECTIONS : OF_A_PEER);
 		c.param[XB_TRANSPORT] = xb_text("unix");
-		if (service->wait)
-			continue;
 		xb_matrix_add(matrix, &c);
 		if (!matrix->quick && service->door && service->role == XB_ROLE_SUBJECT) {
 			c.param[XB_CLIENTS] = xb_number(HELD);
@@ -40,27 +44,7 @@ static void cases(const struct xb_workload *workload, struct xb_matrix *matrix)
 	}
 }
 
-static int open_service(struct xb_stage *stage)
-{
-	struct xb_served *served = calloc(1, sizeof(*served));
-
-	if (!served)
-		return -ENOMEM;
-	served->service = stage->c->detail;
-	stage->own = served;
-	return served->service->start(served);
-}
-
-static void close_service(struct xb_stage *stage)
-{
-	struct xb_served *served = stage->own;
-
-	if (served)
-		served->service->stop(served);
-	free(served);
-}
-
-/* Proportional set size in bytes; 0 where it cannot be read. */
+/* Private bytes; 0 where they cannot be read. */
 static double memory_of(pid_t pid)
 {
 	char path[64], line[128];
@@ -68,7 +52,8 @@ static double memory_of(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
 	FILE *in = fopen(path, "re");
-	while (in && fgets(line, sizeof(line), in) && sscanf(line, "Pss: %lf kB", &kilobytes) != 1)
+	while (in && fgets(line, sizeof(line), in) &&
+	       sscanf(line, "Private_Dirty: %lf kB", &kilobytes) != 1)
 		;
 	if (in)
 		fclose(in);
@@ -76,55 +61,72 @@ static double memory_of(pid_t pid)
 }
 
 /* Links of this process. */
-static int grow_by_links(struct xb_actor *actor, double *ret_each)
+static int grow_by_links(struct xb_actor *actor, struct xb_served *served, double *ret_each)
 {
-	struct xb_served *served = actor->stage->own;
-	void *clients[CONNECTIONS];
+	int count = xb_clients_of(actor->c);
+	void *clients[FIRST + CONNECTIONS];
+	double before = 0;
 	int made = 0, rc = 0;
 
-	/* The first ones make it take what it takes only once. */
-	for (; made < CONNECTIONS / 4 && rc == 0; made += rc == 0)
+	for (; made < FIRST + count && rc == 0; made += rc == 0) {
+		if (made == FIRST)
+			before = memory_of(served->pid);
 		rc = served->service->link(served, &clients[made]);
-	double before = memory_of(served->pid);
-	int first = made;
-	for (; made < CONNECTIONS && rc == 0; made += rc == 0)
-		rc = served->service->link(served, &clients[made]);
-	double grown = memory_of(served->pid) - before;
+	}
+	*ret_each = (memory_of(served->pid) - before) / count;
 	for (int i = 0; i < made; i++)
 		served->service->unlink(clients[i]);
-	if (rc < 0)
-		return xb_fail(actor, "connection %d: %s", made, strerror(-rc));
-	*ret_each = grown / (made - first);
-	return 0;
+	return rc < 0 ? xb_fail(actor, "connection %d: %s", made, strerror(-rc)) : 0;
 }
 
-/* A crowd, in a process of its own. */
-static int grow_by_crowd(struct xb_actor *actor, double *ret_each)
+static int gather(const struct xb_case *c, const struct xb_served *served, int count,
+		  struct xb_crowd **ret_crowd)
 {
-	struct xb_served *served = actor->stage->own;
-	struct xb_case crowded = *actor->c;
-	struct xb_crowd *crowd;
+	struct xb_case crowded = *c;
 
-	crowded.param[XB_HELD] = xb_number(HELD);
-	double before = memory_of(served->pid);
-	int rc = xb_crowd_start(&crowded, served, &crowd);
-	if (rc < 0)
-		return xb_fail(actor, "%d connections: %s", HELD, strerror(-rc));
-	*ret_each = (memory_of(served->pid) - before) / HELD;
-	xb_crowd_stop(crowd);
-	return 0;
+	crowded.param[XB_HELD] = xb_number(count);
+	return xb_crowd_start(&crowded, served, ret_crowd);
+}
+
+/* Crowds, each in a process of its own: clients of a manager. They stay. */
+static int grow_by_crowd(struct xb_actor *actor, struct xb_served *served,
+			 struct xb_crowd *crowds[2], double *ret_each)
+{
+	int count = xb_clients_of(actor->c);
+	double before = 0;
+
+	int rc = gather(actor->c, served, FIRST, &crowds[0]);
+	if (rc == 0) {
+		before = memory_of(served->pid);
+		rc = gather(actor->c, served, count, &crowds[1]);
+	}
+	*ret_each = (memory_of(served->pid) - before) / count;
+	return rc < 0 ? xb_fail(actor, "%d connections: %s", count, strerror(-rc)) : 0;
 }
 
 static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 {
+	struct xb_served served = {.service = actor->c->detail};
+	struct xb_crowd *crowds[2] = {NULL, NULL};
 	double each = 0;
-	int rc = xb_clients_of(actor->c) == HELD ? grow_by_crowd(actor, &each)
-						 : grow_by_links(actor, &each);
+	int rc = served.service->start(&served);
 
 	(void)n;
 	(void)pass;
-	/* A growth below a page in all is one byte a connection, not none: a figure is positive. */
-	actor->tally->ns = each > 0 ? each : 1;
+	if (rc < 0)
+		rc = xb_fail(actor, "no server: %s", strerror(-rc));
+	else if (served.service->door)
+		rc = grow_by_crowd(actor, &served, crowds, &each);
+	else
+		rc = grow_by_links(actor, &served, &each);
+	/* First, because CPython's is busy for seconds with so many that have gone. */
+	served.service->stop(&served);
+	xb_crowd_stop(crowds[0]);
+	xb_crowd_stop(crowds[1]);
+	/* A figure is positive; a server that does not grow by so many has not been measured. */
+	if (rc == 0 && each <= 0)
+		rc = xb_fail(actor, "its memory cannot be read, or does not grow");
+	actor->tally->ns = each;
 	actor->tally->total_ns = actor->tally->ns;
 	actor->tally->ops = 1;
 	return rc;
@@ -136,7 +138,5 @@ const struct xb_workload xb_workload_manager_footprint = {
     .metric = XB_METRIC_FOOTPRINT,
     .fixed = 1,
     .cases = cases,
-    .open = open_service,
     .run = run,
-    .close = close_service,
 };
