@@ -64,8 +64,9 @@ enum xc_verdict xc_helper_finish(struct xc_scene *scene, const char *expected)
 	struct xc_case_context *cc = scene->cc;
 	struct timespec by = xc_patience();
 
-	while (!xc_helper_done(scene)) {
-		uint32_t seen = xp_wait_value(&helper->ended);
+	/* Looked at once: between two looks it may have ended, and would not change again. */
+	for (uint32_t seen;
+	     (seen = xp_wait_value(&helper->ended)) != xp_wait_value(&helper->asked);) {
 		int rc = xp_wait_while(&helper->ended, seen, NULL, &by);
 		XC_REQUIRE(cc, rc == 0, expected, "the helper still sleeps in its call");
 	}

@@ -421,8 +421,8 @@ Test(server, a_deadline_of_a_client_that_has_gone_unseen_passes_in_silence, .ini
 
 	for (size_t i = 0; i < NUMBERS; i++)
 		xp_datum_put(numbers, i, one);
-	cr_assert_eq(xp_proxy_call(list, "extend", 1, (const struct xp_datum *[]){numbers}, NULL,
-				   NULL, NULL),
+	cr_assert_eq(xp_proxy_call(list, "extend", 1, (const struct xp_datum *[]){numbers},
+				   &deadline, NULL, NULL),
 		     0);
 	dial_as_client(&waiting, true);
 	for (int i = 0; i < OTHERS; i++)
