@@ -248,8 +248,9 @@ static enum xc_verdict semaphore_check_handed(struct xc_scene *scene, bool kille
 
 	while (!xc_helper_done(scene)) {
 		struct timespec look = xp_deadline_after(20 * XP_NS_PER_MS);
-		bool asleep = xp_blocked_until(tid, &look) == 0 && !xc_helper_done(scene);
+		/* In this order: a sleeper that looks up by itself takes a unit that is there. */
 		int64_t units = xp_semaphore_value(semaphore_of(scene));
+		bool asleep = xp_blocked_until(tid, &look) == 0 && !xc_helper_done(scene);
 		if (asleep && units <= 0) {
 			XC_REQUIRE(cc, killed, "a post wakes the waiter", "it sleeps, value %ld",
 				   (long)units);
