@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -173,6 +174,10 @@ Test(conn, a_dead_servers_file_is_replaced_and_a_living_ones_is_not)
 	cr_assert_eq(stat(text + 5, &status), 0);
 	cr_expect_eq(status.st_mode & 0777, 0600);
 	cr_expect_eq(xp_listen(&address, 0, NULL, &second), -EADDRINUSE);
+	cr_expect_not(xp_listen_sweep(&address));
+	/* Whoever looks takes none of its places. */
+	cr_expect_eq(accept(first, NULL, NULL), -1);
+	cr_expect_eq(errno, EAGAIN);
 	xp_io_close(first); /* as if it had been killed: the file stays */
 	cr_expect_eq(xp_conn_open(&client, &address, NULL), -ECONNREFUSED);
 	cr_assert_eq(xp_listen(&address, 0, NULL, &second), 0);

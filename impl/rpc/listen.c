@@ -16,14 +16,18 @@ static const struct sockaddr *name_of(const struct xp_address *address)
 	return (const struct sockaddr *)&address->storage;
 }
 
-/* Whether nobody listens on the socket file any more. */
+/*
+ * Whether nobody has the socket file any more. Asked with a type that no server of ours has: to a socket of
+ * another type, whoever has it, the kernel says EPROTOTYPE, and ECONNREFUSED only where there is none. A
+ * connection would take one of a living server's places, and many that start would keep it busy.
+ */
 static bool is_dead(const struct xp_address *address, const char *path)
 {
 	struct stat status;
 
 	if (lstat(path, &status) < 0 || !S_ISSOCK(status.st_mode) || status.st_uid != geteuid())
 		return false;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
 	bool dead = connect(fd, name_of(address), address->size) < 0 && errno == ECONNREFUSED;
@@ -69,7 +73,7 @@ static int bind_and_listen(int fd, const struct xp_address *address, int backlog
 		if (unlink(path) < 0 || bind(fd, name_of(address), address->size) < 0)
 			rc = -errno;
 	}
-	/* Within the lock: a bound socket that does not listen yet looks dead. */
+	/* Within the lock: who finds the file finds a server that listens. */
 	if (rc == 0 && listen(fd, backlog > 0 ? backlog : XP_LISTEN_BACKLOG) < 0)
 		rc = -errno;
 	xp_io_close(lock);
