@@ -29,31 +29,23 @@ static const struct xp_datum *do_dummy(struct xp_call *call)
 	return xp_datum_none();
 }
 
-/* Run the factory or the constructor. Return: the object, with a reference for the caller; NULL. */
-static struct xp_referent *make_object(struct xp_call *call, const struct xp_type_entry *entry)
+/* Run the factory or the constructor, for call->object. Return: whether there is one; if not, it has raised. */
+static bool make_object(struct xp_call *call, const struct xp_type_entry *entry)
 {
 	const struct xp_typeid *type = entry->as.type;
 
-	if (entry->as.factory)
-		return entry->as.factory(call, entry->as.argument);
+	if (entry->as.factory) {
+		call->object = entry->as.factory(call, entry->as.argument);
+		return call->object;
+	}
 	if (!type->init.call) {
 		xp_call_raisef(call, "TypeError",
 			       "typeid '%s' has no constructor: its objects are made by methods",
 			       entry->name);
-		return NULL;
+		return false;
 	}
 	call->method = &type->init;
-	if (!type->init.call(call)) {
-		if (call->object)
-			xp_referent_unref(call->object);
-		call->object = NULL;
-		return NULL;
-	}
-	struct xp_referent *referent = call->object;
-
-	xp_assert(referent);
-	call->object = NULL;
-	return referent;
+	return type->init.call(call);
 }
 
 /* create(typeid, ...): the object with the creation reference, which the client drops later. */
@@ -93,20 +85,14 @@ static const struct xp_datum *do_create(struct xp_call *call)
 		return NULL;
 	call->positional = &rest;
 	call->creating = entry;
-	struct xp_referent *referent = make_object(call, entry);
-
-	if (!referent)
+	if (!make_object(call, entry))
 		return NULL;
-	int rc = referent->number ? 0 : xp_store_add(call->dispatch, referent);
-
-	if (rc < 0) {
-		xp_referent_unref(referent);
+	xp_assert(call->object);
+	if (!call->object->number && xp_store_add(call->dispatch, call->object) < 0)
 		return xp_call_raisef(call, "MemoryError",
 				      "the server's limit of %zu objects is reached",
 				      call->dispatch->limits.objects);
-	}
-	xp_store_ident(referent, ident);
-	xp_call_object(call, referent);
+	xp_store_ident(call->object, ident);
 	const struct xp_datum *pair[2] = {xp_datum_str(arena, ident),
 					  xp_dispatch_exposed(call->client, entry)};
 
@@ -369,6 +355,7 @@ static int answer(struct xp_call *call, const struct xp_datum *value)
 	    call->client, call->method ? call->method->name : "handle_request", call->error);
 }
 
+/* The call's own reference to an object that it made ends here, whatever became of it. */
 static int call_and_answer(struct xp_client *client, const struct xp_datum *request)
 {
 	struct xp_dispatch *dispatch = client->dispatch;

@@ -84,7 +84,7 @@ int xp_reply_reference(struct xp_client *client, const char *kind, const struct 
 	bool whole;
 	int rc = reply(client, kind, payload, &whole);
 
-	/* In time, though the client may have it already: its next request waits for the end of this one. */
+	/* The client may have it already, but no request is handled before the end of this one. */
 	if (rc == 0 && whole)
 		referent->proxies++;
 	return rc;
