@@ -188,19 +188,10 @@ static const struct xp_barrier_ops ops = {.wait_until = op_wait_until,
 
 static int init(struct meeting *meeting, uint32_t parties)
 {
-	pthread_condattr_t how;
 	int rc = xp_mutex_init(&meeting->mutex, PTHREAD_MUTEX_ERRORCHECK);
 
-	if (rc < 0)
-		return rc;
-	rc = -pthread_condattr_init(&how);
-	if (rc == 0)
-		rc = -pthread_condattr_setpshared(&how, PTHREAD_PROCESS_SHARED);
-	if (rc == 0)
-		rc = -pthread_cond_init(&meeting->changed, &how);
-	pthread_condattr_destroy(&how);
 	meeting->parties = parties;
-	return rc;
+	return rc < 0 ? rc : xp_cond_init(&meeting->changed);
 }
 
 static int make(const struct xp_impl *impl, struct xp_place *place, const struct xp_params *params,

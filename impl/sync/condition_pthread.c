@@ -161,17 +161,10 @@ static const struct xp_condition_ops ops = {.wait_until = op_wait_until, .signal
 
 static int init(struct monitor *monitor)
 {
-	pthread_condattr_t how;
 	int rc = xp_mutex_init(&monitor->mutex, PTHREAD_MUTEX_ERRORCHECK);
 
-	if (rc < 0)
-		return rc;
-	rc = -pthread_condattr_init(&how);
-	if (rc == 0)
-		rc = -pthread_condattr_setpshared(&how, PTHREAD_PROCESS_SHARED);
 	for (uint32_t i = 0; rc == 0 && i < PLACES; i++)
-		rc = -pthread_cond_init(&monitor->places[i].cond, &how);
-	pthread_condattr_destroy(&how);
+		rc = xp_cond_init(&monitor->places[i].cond);
 	return rc;
 }
 

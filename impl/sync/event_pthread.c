@@ -103,19 +103,9 @@ static const struct xp_event_ops ops = {
 
 static int init(struct flag *flag)
 {
-	pthread_condattr_t how;
 	int rc = xp_mutex_init(&flag->mutex, PTHREAD_MUTEX_ERRORCHECK);
 
-	if (rc < 0)
-		return rc;
-	rc = -pthread_condattr_init(&how);
-	if (rc < 0)
-		return rc;
-	rc = -pthread_condattr_setpshared(&how, PTHREAD_PROCESS_SHARED);
-	if (rc == 0)
-		rc = -pthread_cond_init(&flag->raised, &how);
-	pthread_condattr_destroy(&how);
-	return rc;
+	return rc < 0 ? rc : xp_cond_init(&flag->raised);
 }
 
 static int make(const struct xp_impl *impl, struct xp_place *place, const struct xp_params *params,

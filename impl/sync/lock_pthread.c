@@ -24,6 +24,20 @@ int xp_mutex_init(pthread_mutex_t *mutex, int type)
 	return -rc;
 }
 
+int xp_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t how;
+	int rc = pthread_condattr_init(&how);
+
+	if (rc)
+		return -rc;
+	rc = pthread_condattr_setpshared(&how, PTHREAD_PROCESS_SHARED);
+	if (rc == 0)
+		rc = pthread_cond_init(cond, &how);
+	pthread_condattr_destroy(&how);
+	return -rc;
+}
+
 /* The answer of a lock call: a lock whose owner died is made usable again at once. */
 static int answer(pthread_mutex_t *mutex, int rc)
 {

@@ -21,6 +21,9 @@
 /** xp_mutex_init() - A process-shared robust mutex; @type is a PTHREAD_MUTEX_ one. Return: 0 or -errno. */
 XP_MUST_CHECK int xp_mutex_init(pthread_mutex_t *mutex, int type);
 
+/** xp_cond_init() - A process-shared condition variable. Return: 0 or -errno. */
+XP_MUST_CHECK int xp_cond_init(pthread_cond_t *cond);
+
 /** xp_mutex_acquire_until() - Return: 0; -EOWNERDEAD (held, consistent); -ETIMEDOUT; -EDEADLK;
  *  -EOVERFLOW (recursive, as deep as it goes). */
 XP_MUST_CHECK int xp_mutex_acquire_until(pthread_mutex_t *mutex, const struct timespec *deadline);
