@@ -17,8 +17,10 @@ _Noreturn static void become(const char *program, const char *script, const char
 	char path[4096];
 	const char *all[XB_DRIVER_ARGS + 3] = {program, path};
 
-	for (int i = 0; argv[i] && i < XB_DRIVER_ARGS; i++)
+	for (int i = 0; argv[i]; i++) {
+		xp_assert(i < XB_DRIVER_ARGS);
 		all[i + 2] = argv[i];
+	}
 	snprintf(path, sizeof(path), "%s/bench/peers/%s", XB_BUILD_SOURCE, script);
 	xb_process_child(in, out);
 	execv(program, (char *const *)(uintptr_t)all);
@@ -66,8 +68,12 @@ static int take_times(struct xb_actor *actor, char *line, int64_t n, enum xb_pas
 
 	if (strncmp(line, "ns ", 3) != 0)
 		return xb_fail(actor, "the Python program: %.100s", line);
-	for (char *at = line + 3, *end; (void)strtod(at, &end), end != at; at = end) {
-		double ns = strtod(at, NULL);
+	for (char *at = line + 3;;) {
+		char *end;
+		double ns = strtod(at, &end);
+		if (end == at)
+			break;
+		at = end;
 		total += ns;
 		if (pass == XB_PASS_EACH)
 			xb_hist_add(actor->hist, (uint64_t)ns);
