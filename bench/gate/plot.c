@@ -6,7 +6,9 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#define LETTER		 7.0 /* pixels that one takes in a name, at most as a rule */
 #define BASELINE_COLOUR	 "#0072B2"
 #define CANDIDATE_COLOUR "#D55E00"
 
@@ -143,22 +145,26 @@ static void forest_row(FILE *file, const struct axis *x, const struct xg_case *t
 
 void xg_plot_forest(const struct xg_run *run, const size_t *order, size_t count, FILE *file)
 {
-	struct axis x = {.low = -12, .high = 22, .from = 430, .to = 900};
-	double top = 24, row = 22, bottom = top + row * (double)count;
+	struct axis x = {.low = -12, .high = 22};
+	double names = 0, top = 24, row = 22, bottom = top + row * (double)count;
 	char title[120];
 
 	for (size_t i = 0; i < count; i++) {
-		const struct xg_estimate *estimate = &run->cases[order[i]].estimate;
+		const struct xg_case *tested = &run->cases[order[i]];
+		const struct xg_estimate *estimate = &tested->estimate;
+		names = fmax(names, LETTER * (double)strlen(tested->name));
 		if (estimate->pairs == 0)
 			continue;
 		/* A wild interval must not squeeze all others to a point. */
 		x.high = fmax(x.high, fmin(120, xg_percent(estimate->upper) + 3));
 		x.low = fmin(x.low, fmax(-60, xg_percent(estimate->lower) - 3));
 	}
+	x.from = names + 20;
+	x.to = x.from + 470;
 	snprintf(title, sizeof(title),
 		 "Change of the time per operation, %zu cases, interval of %.0f %%", count,
 		 100 * run->rule.level);
-	begin(file, 1080, bottom + 44, title);
+	begin(file, x.to + 180, bottom + 44, title);
 	fprintf(file, "<rect class='band' x='%.1f' y='%.1f' width='%.1f' height='%.1f'/>\n", x.from,
 		top, at(&x, 100 * run->rule.tolerance) - x.from, bottom - top);
 	ticks_below(file, &x, top, bottom, " %", 1);
