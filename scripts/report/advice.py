@@ -175,8 +175,9 @@ def manager_sentence(run):
     ours = choice.fastest([r for r in calls if r["role"] == "subject" and r["impl"] not in out])
     if not ours:
         return None
+    way = [ours["impl"]] + [ours["params"][p] for p in ("transport", "wait") if p in ours["params"]]
     text = (f"An object of any type in the server process costs {words.duration(ours['value'])} a "
-            f"call ({ours['impl']})")
+            f"call ({', '.join(way)})")
     if "floor" in ours:
         text += f", {words.ratio(ours['floor']['ratio'])} its floor"
     stock = choice.fastest([r for r in calls if r["role"] == "peer" and "python" in r["impl"]
