@@ -10,6 +10,14 @@
 /* Polls of a waiter that never parks between two looks at the clock. */
 #define POLLS_PER_LOOK 1024
 
+void xp_wait_init_across(struct xp_wait *how, uint32_t polls_max)
+{
+	how->polls_max = polls_max;
+	atomic_init(&how->polls, polls_max);
+	atomic_init(&how->probe_in, PERIOD_FIRST);
+	atomic_init(&how->period, PERIOD_FIRST);
+}
+
 void xp_wait_init(struct xp_wait *how, uint32_t polls_max)
 {
 	cpu_set_t allowed;
@@ -18,10 +26,7 @@ void xp_wait_init(struct xp_wait *how, uint32_t polls_max)
 	if (polls_max != XP_WAIT_POLLS_FOREVER &&
 	    sched_getaffinity(0, sizeof(allowed), &allowed) == 0 && CPU_COUNT(&allowed) == 1)
 		polls_max = 0;
-	how->polls_max = polls_max;
-	atomic_init(&how->polls, polls_max);
-	atomic_init(&how->probe_in, PERIOD_FIRST);
-	atomic_init(&how->period, PERIOD_FIRST);
+	xp_wait_init_across(how, polls_max);
 }
 
 /* Poll @word @polls times. Returns whether the value changed. */

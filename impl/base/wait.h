@@ -79,6 +79,9 @@ struct timespec xp_patrol_nap(struct xp_patrol *patrol, const struct timespec *d
 /** xp_wait_init() - Start with @polls_max; 0 on a process that may run on one CPU only. */
 void xp_wait_init(struct xp_wait *how, uint32_t polls_max);
 
+/** xp_wait_init_across() - As that, but for who may wait for a process with other CPUs than its own. */
+void xp_wait_init_across(struct xp_wait *how, uint32_t polls_max);
+
 /**
  * xp_wait_polls() - How many polls to spend now, for waiters that poll something else than a word.
  * Not for XP_WAIT_POLLS_FOREVER. They say with xp_wait_learn() whether what they wait for came.

@@ -632,13 +632,8 @@ static int loop_init(struct loop *loop, struct xp_server *server)
 	struct xp_gate *gate = &server->gate;
 
 	*loop = (struct loop){.server = server, .epoll = -1, .now = xp_clock_ns()};
-	/* Not bounded by the CPUs that this thread may use: its clients may use others. */
-	xp_wait_init(&loop->wait, XP_WAIT_POLLS_FOREVER);
-	xp_wait_init(&loop->yields, XP_WAIT_POLLS_FOREVER);
-	loop->yields.polls_max = 1;
-	atomic_store_explicit(&loop->yields.polls, 1, memory_order_relaxed);
-	loop->wait.polls_max = server->options.polls;
-	atomic_store_explicit(&loop->wait.polls, server->options.polls, memory_order_relaxed);
+	xp_wait_init_across(&loop->wait, server->options.polls);
+	xp_wait_init_across(&loop->yields, 1);
 	loop->stop.kind = SOURCE_STOP;
 	loop->scratch = malloc(XP_STREAM_SCRATCH);
 	loop->listenings = calloc(gate->count, sizeof(*loop->listenings));

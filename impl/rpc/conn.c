@@ -55,10 +55,7 @@ void xp_conn_init(struct xp_conn *conn, const struct xp_pickle_limits *limits)
 
 void xp_conn_spin(struct xp_conn *conn, uint32_t polls)
 {
-	/* Not bounded by the CPUs that this thread may use: the peer may use others. */
-	xp_wait_init(&conn->wait, XP_WAIT_POLLS_FOREVER);
-	conn->wait.polls_max = polls;
-	atomic_store_explicit(&conn->wait.polls, polls, memory_order_relaxed);
+	xp_wait_init_across(&conn->wait, polls);
 }
 
 void xp_conn_fini(struct xp_conn *conn)

@@ -46,14 +46,6 @@ static int map(int fd, size_t size, bool server, struct xp_duplex *ret_duplex)
 	return 0;
 }
 
-/* Not bounded by the CPUs that this thread may use: the server may use others. */
-static void init_wait(struct xp_wait *wait, uint32_t polls)
-{
-	xp_wait_init(wait, XP_WAIT_POLLS_FOREVER);
-	wait->polls_max = polls;
-	atomic_store_explicit(&wait->polls, polls, memory_order_relaxed);
-}
-
 int xp_duplex_create(size_t size, uint32_t polls, struct xp_duplex *ret_duplex)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -83,8 +75,8 @@ int xp_duplex_create(size_t size, uint32_t polls, struct xp_duplex *ret_duplex)
 	shared->magic = XP_DUPLEX_MAGIC;
 	shared->version = XP_DUPLEX_VERSION;
 	ret_duplex->fd = fd;
-	init_wait(&ret_duplex->how, polls);
-	init_wait(&ret_duplex->yields, 1);
+	xp_wait_init_across(&ret_duplex->how, polls);
+	xp_wait_init_across(&ret_duplex->yields, 1);
 	return 0;
 }
 
