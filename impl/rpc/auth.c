@@ -2,11 +2,13 @@
 #include "xpshare/rpc/auth.h"
 
 #include <limits.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/rand.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define CHALLENGE "#CHALLENGE#"
 #define WELCOME	  "#WELCOME#"
@@ -49,18 +51,89 @@ static const struct digest *digest_of(const unsigned char *text, size_t size)
 	return NULL;
 }
 
+/* ---- authentication codes ---------------------------------------------------------------------- */
+
+/* What a thread has made so far: to make one takes four times as long as to use it. */
+struct contexts {
+	EVP_MAC_CTX *of[DIGESTS];
+};
+
+static pthread_key_t contexts_key;
+static bool contexts_kept;
+static pthread_once_t contexts_once = PTHREAD_ONCE_INIT;
+
+static void contexts_free(void *argument)
+{
+	struct contexts *contexts = argument;
+
+	for (size_t i = 0; contexts && i < DIGESTS; i++)
+		EVP_MAC_CTX_free(contexts->of[i]);
+	free(contexts);
+}
+
+static void contexts_init(void)
+{
+	contexts_kept = pthread_key_create(&contexts_key, contexts_free) == 0;
+}
+
+/* The calling thread's; NULL: there is no memory for them. */
+static struct contexts *contexts_get(void)
+{
+	pthread_once(&contexts_once, contexts_init);
+	if (!contexts_kept)
+		return NULL;
+	struct contexts *contexts = pthread_getspecific(contexts_key);
+
+	if (contexts)
+		return contexts;
+	contexts = calloc(1, sizeof(*contexts));
+	if (contexts && pthread_setspecific(contexts_key, contexts) != 0) {
+		free(contexts);
+		return NULL;
+	}
+	return contexts;
+}
+
+static EVP_MAC_CTX *context_make(const struct digest *digest)
+{
+	char *name = (char *)(uintptr_t)EVP_MD_get0_name(digest->method());
+	const OSSL_PARAM params[] = {
+	    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
+	    OSSL_PARAM_construct_end(),
+	};
+	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	EVP_MAC_CTX *context = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
+
+	EVP_MAC_free(hmac); /* the context has a reference of its own */
+	if (context && !EVP_MAC_CTX_set_params(context, params)) {
+		EVP_MAC_CTX_free(context);
+		context = NULL;
+	}
+	return context;
+}
+
 static int mac(const struct xp_auth *auth, const struct digest *digest, const void *message,
 	       size_t size, unsigned char ret_mac[EVP_MAX_MD_SIZE])
 {
-	unsigned length = EVP_MAX_MD_SIZE;
+	struct contexts *contexts = contexts_get();
 	const void *key = auth->key_size > 0 ? auth->key : "";
+	size_t length;
 
-	if (auth->key_size > INT_MAX ||
-	    !HMAC(digest->method(), key, (int)auth->key_size, message, size, ret_mac, &length))
+	if (!contexts || auth->key_size > INT_MAX)
+		return -EIO;
+	EVP_MAC_CTX **context = &contexts->of[digest - digests];
+
+	if (!*context)
+		*context = context_make(digest);
+	if (!*context || !EVP_MAC_init(*context, key, auth->key_size, NULL) ||
+	    !EVP_MAC_update(*context, message, size) ||
+	    !EVP_MAC_final(*context, ret_mac, &length, EVP_MAX_MD_SIZE))
 		return -EIO;
 	xp_assert(length == digest->size);
 	return 0;
 }
+
+/* ---- the exchange ------------------------------------------------------------------------------ */
 
 static int fail(struct xp_auth *auth, int err, const char *why)
 {
@@ -84,7 +157,7 @@ static int challenge(struct xp_auth *auth, unsigned char *reply, size_t *ret_siz
 		ask++;
 	size_t prefix = strlen(ask->prefix);
 	memcpy(auth->challenge, ask->prefix, prefix);
-	if (RAND_bytes(auth->challenge + prefix, MODERN_RANDOM) != 1)
+	if (getrandom(auth->challenge + prefix, MODERN_RANDOM, 0) != MODERN_RANDOM)
 		return fail(auth, -EIO, "no random bytes");
 	auth->challenge_size = (unsigned char)(prefix + MODERN_RANDOM);
 	memcpy(reply, CHALLENGE, CHALLENGE_SIZE);
@@ -231,6 +304,11 @@ int xp_auth_ahead(struct xp_auth *auth, unsigned char ret_frame[XP_AUTH_FRAME_MA
 
 void xp_auth_thread_end(void)
 {
+	pthread_once(&contexts_once, contexts_init);
+	if (contexts_kept) {
+		contexts_free(pthread_getspecific(contexts_key));
+		(void)pthread_setspecific(contexts_key, NULL);
+	}
 	OPENSSL_thread_stop();
 }
 
