@@ -20,7 +20,7 @@ settle(struct xg_case *tested, enum xg_verdict verdict, const char *format, ...)
 	va_end(args);
 }
 
-/* Count the launches whose own median lies beyond the margin. @values is scratch. */
+/* Count the launches whose own median lies beyond the margin, or the tolerance. @values is scratch. */
 static void count_launches(const struct xg_case *tested, unsigned first, unsigned last,
 			   const struct xg_rule *rule, double *values, struct xg_estimate *estimate)
 {
@@ -40,6 +40,7 @@ static void count_launches(const struct xg_case *tested, unsigned first, unsigne
 		estimate->launches++;
 		estimate->worse += median > beyond;
 		estimate->better += median < -beyond;
+		estimate->intolerable += median >= log1p(rule->tolerance);
 	}
 }
 
@@ -102,9 +103,12 @@ static bool proves_faster(const struct xg_estimate *estimate, const struct xg_ru
 	       enough_agree(estimate->better, estimate->launches, rule);
 }
 
+/* The pairs of a launch share what befell it: under load an interval over all pairs may be narrow although the
+ * launches contradict each other. So none of them may say otherwise, but for one in each further look. */
 static bool proves_ok(const struct xg_estimate *estimate, const struct xg_rule *rule)
 {
-	return estimate->bounded && estimate->upper < log1p(rule->tolerance);
+	return estimate->bounded && estimate->upper < log1p(rule->tolerance) &&
+	       estimate->intolerable * rule->launches < estimate->launches;
 }
 
 static void settle_undecided(struct xg_case *tested, const struct xg_estimate *estimate,

@@ -14,7 +14,8 @@
  *               have been told from one beyond the tolerance.
  * Invariants    (1) "regressed" is never given by one look: it takes two disjoint sets of
  *                   launches, each of which proves a slowdown beyond the margin by itself.
- *               (2) "ok" is only given with the upper end of the interval below the tolerance.
+ *               (2) "ok" is only given with the upper end of the interval below the tolerance, and
+ *                   the median of each launch too, but for one in each look after the first.
  *               (3) A case that has not had all the launches of a look decides nothing.
  *               (4) A counted cost that rose makes the case regressed, whatever its timing:
  *                   counts have no noise. Cost states are set by whoever counted.

@@ -94,6 +94,21 @@ Test(judge, a_first_alarm_that_fresh_launches_deny_is_no_regression)
 	free(tested.pairs);
 }
 
+Test(judge, a_launch_beyond_the_tolerance_is_not_outvoted_by_the_first_look)
+{
+	struct xg_case tested = {0};
+
+	launches(&tested, 4, 0, &quiet);
+	launches(&tested, 1, 15, &quiet);
+	cr_expect_eq(judge(&tested), XG_NEXT_EXTEND);
+	expect(&tested, XG_INCONCLUSIVE);
+	cr_expect_lt(xg_percent(tested.estimate.upper), 10);
+	launches(&tested, 5, 0, &quiet);
+	cr_expect_eq(judge(&tested), XG_NEXT_NOTHING);
+	expect(&tested, XG_OK);
+	free(tested.pairs);
+}
+
 Test(judge, one_launch_may_disagree_and_two_may_not)
 {
 	struct xg_case one = {0}, two = {0};

@@ -84,10 +84,11 @@ struct xg_pair {
 struct xg_estimate {
 	size_t pairs;
 	unsigned launches;
-	unsigned worse;	 /* launches whose own median is above the margin */
-	unsigned better; /* launches whose own median is below minus the margin */
-	bool bounded;	 /* there are enough pairs for an interval */
-	double median;	 /* of ln(candidate / baseline): positive is slower */
+	unsigned worse;	      /* launches whose own median is above the margin */
+	unsigned better;      /* launches whose own median is below minus the margin */
+	unsigned intolerable; /* launches whose own median is above the tolerance */
+	bool bounded;	      /* there are enough pairs for an interval */
+	double median;	      /* of ln(candidate / baseline): positive is slower */
 	double lower;
 	double upper;
 	double baseline_ns; /* medians of each arm, for the reader; no verdict uses them */
