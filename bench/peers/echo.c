@@ -5,7 +5,7 @@
  * One process, one epoll instance: a read, a write, no parsing, no object. The frames are as long as
  * those of a manager's call and its reply.
  */
-#include "bench/peers/service.h"
+#include "bench/peers/echo.h"
 
 #include "xpshare/base/io.h"
 #include "xpshare/proc/child.h"
@@ -25,6 +25,7 @@ struct echo {
 	struct xb_process home; /* for its directory only */
 	char path[100];
 	int listener;
+	int (*serve)(int listener);
 };
 
 /* Of the process's one echo, which its members inherit. */
@@ -44,18 +45,17 @@ static int serve_one(int fd)
 	return write(fd, reply, sizeof(reply)) == (ssize_t)sizeof(reply) ? 0 : -EPIPE;
 }
 
-static int serve(void *arg)
+static int serve_by_epoll(int listener)
 {
-	struct echo *echo = arg;
-	struct epoll_event events[EVENTS], wanted = {.events = EPOLLIN, .data.fd = echo->listener};
+	struct epoll_event events[EVENTS], wanted = {.events = EPOLLIN, .data.fd = listener};
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 
-	epoll_ctl(epoll, EPOLL_CTL_ADD, echo->listener, &wanted);
+	epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &wanted);
 	for (;;) {
 		int n = epoll_wait(epoll, events, EVENTS, -1);
 		for (int i = 0; i < n; i++) {
 			int fd = events[i].data.fd;
-			if (fd == echo->listener) {
+			if (fd == listener) {
 				wanted.data.fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 				if (wanted.data.fd >= 0)
 					epoll_ctl(epoll, EPOLL_CTL_ADD, wanted.data.fd, &wanted);
@@ -67,7 +67,14 @@ static int serve(void *arg)
 	return 0;
 }
 
-static int start(struct xb_served *served)
+static int run(void *arg)
+{
+	struct echo *echo = arg;
+
+	return echo->serve(echo->listener);
+}
+
+int xb_echo_start(struct xb_served *served, int (*serve)(int listener))
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	struct echo *echo = calloc(1, sizeof(*echo));
@@ -76,6 +83,7 @@ static int start(struct xb_served *served)
 		return -ENOMEM;
 	served->own = echo;
 	echo->listener = -1;
+	echo->serve = serve;
 	int rc = xb_process_prepare(&echo->home);
 	if (rc < 0)
 		return rc;
@@ -86,12 +94,17 @@ static int start(struct xb_served *served)
 	if (echo->listener < 0 || bind(echo->listener, (struct sockaddr *)&at, sizeof(at)) < 0 ||
 	    listen(echo->listener, SOMAXCONN) < 0)
 		return -errno;
-	rc = xp_child_start(serve, echo, &echo->child);
+	rc = xp_child_start(run, echo, &echo->child);
 	served->pid = echo->child.pid;
 	return rc;
 }
 
-static void stop(struct xb_served *served)
+static int start(struct xb_served *served)
+{
+	return xb_echo_start(served, serve_by_epoll);
+}
+
+void xb_echo_stop(struct xb_served *served)
 {
 	struct echo *echo = served->own;
 
@@ -103,7 +116,7 @@ static void stop(struct xb_served *served)
 	free(echo);
 }
 
-static int connect_client(struct xb_served *served, void **ret_client)
+int xb_echo_connect(struct xb_served *served, void **ret_client)
 {
 	struct echo *echo = served->own;
 	int fd = xb_connect_unix(echo->path);
@@ -114,7 +127,7 @@ static int connect_client(struct xb_served *served, void **ret_client)
 	return 0;
 }
 
-static int call(void *client)
+int xb_echo_call(void *client)
 {
 	char request[XB_ECHO_REQUEST] = {1}, reply[XB_ECHO_REPLY];
 	int fd = (int)(intptr_t)client - 1;
@@ -131,7 +144,7 @@ static int shake(void *client)
 	(void)client;
 	if (fd < 0)
 		return fd;
-	int rc = call((void *)(intptr_t)(fd + 1));
+	int rc = xb_echo_call((void *)(intptr_t)(fd + 1));
 	close(fd);
 	return rc;
 }
@@ -144,7 +157,7 @@ static int make(void *client)
 	return rc < 0 ? rc : shake(client);
 }
 
-static void disconnect(void *client)
+void xb_echo_disconnect(void *client)
 {
 	close((int)(intptr_t)client - 1);
 }
@@ -153,13 +166,13 @@ const struct xb_service xb_service_echo = {
     .name = "floor/echo",
     .role = XB_ROLE_FLOOR,
     .start = start,
-    .stop = stop,
-    .connect = connect_client,
-    .get = call,
-    .set = call,
+    .stop = xb_echo_stop,
+    .connect = xb_echo_connect,
+    .get = xb_echo_call,
+    .set = xb_echo_call,
     .shake = shake,
     .make = make,
-    .disconnect = disconnect,
-    .link = connect_client,
-    .unlink = disconnect,
+    .disconnect = xb_echo_disconnect,
+    .link = xb_echo_connect,
+    .unlink = xb_echo_disconnect,
 };
