@@ -12,6 +12,10 @@
 /* Operations of an each pass at most: enough for four nines with a hundred samples beyond. */
 #define EACH_MAX 2000000
 
+/* And at least so many for each second of a window: enough for a p99 with a hundred samples beyond, over the
+ * windows of a full run, where operations are slow. */
+#define EACH_PER_S 12000
+
 /* Parts of a window: so many at most, of so many operations at least, for so many times the least
  * time of a window. */
 #define BESIDE_FIRST   64 /* operations of what is run beside a case, to begin with */
@@ -195,8 +199,19 @@ static int take_distribution(struct xb_entry *entry, struct xb_session *session,
 		xp_assert(entry->hist);
 		xb_hist_init(entry->hist);
 	}
-	return run_window(entry->suite, session, XB_PASS_EACH, n < EACH_MAX ? n : EACH_MAX,
-			  entry->hist, &ignored, error);
+	return run_window(entry->suite, session, XB_PASS_EACH, n, entry->hist, &ignored, error);
+}
+
+/* How many operations to stamp one by one, where @n of them made a window with these @figures. */
+static int64_t each_number(const struct xb_entry *entry, const struct xb_figures *figures,
+			   int64_t n)
+{
+	/* Several members may make n operations each. */
+	double least = EACH_PER_S * entry->suite->plan.window_s * (double)n / (double)figures->ops;
+
+	if (!entry->c->workload->fixed && (double)n < least)
+		n = (int64_t)least + 1;
+	return n < EACH_MAX ? n : EACH_MAX;
 }
 
 /* Nanoseconds that a unit takes: an operation, or a byte where @by_bytes. */
@@ -311,7 +326,8 @@ double xb_suite_body(void *arg, int64_t n, char *error)
 		full = entry->c->workload->fixed ||
 		       figures.total_ns >= entry->suite->plan.window_s * 1e9 / 2;
 		if (rc == 0 && entry->c->workload->distribution && full)
-			rc = take_distribution(entry, &session, n, error);
+			rc = take_distribution(entry, &session, each_number(entry, &figures, n),
+					       error);
 		xb_session_close(&session);
 	}
 	if (rc == 0 && full && !before)

@@ -230,6 +230,16 @@ void xb_timed_end(struct xb_actor *actor, int batches, int64_t n, int64_t total_
 		xb_timed_end((actor), batches_, n_, total_);                                \
 	} while (0)
 
+/**
+ * xb_each_made() - After xb_timed() of a member that is one of @members which make @n operations each, at the
+ * same time: the figure is the time of one, as the slowest member sees it, and not that divided by them.
+ */
+static inline void xb_each_made(struct xb_actor *actor, int64_t n, int members)
+{
+	actor->tally->ns *= members;
+	actor->tally->ops = n;
+}
+
 /** xb_repeat() - The other side of xb_timed(): the same operations, without a clock. */
 #define xb_repeat(n, rc, expression)                                              \
 	do {                                                                      \

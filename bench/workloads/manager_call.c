@@ -25,6 +25,15 @@ struct call {
 
 static const char *const methods[] = {[GET] = "dict.get", [SET] = "dict.set"};
 
+/* The least that two processes exchange by a stream, whoever they are. */
+static void rival_socketpair(struct xb_case *c, const struct xb_placement *where)
+{
+	char place[64];
+
+	xb_placement_name(where, place, sizeof(place));
+	snprintf(c->rival[0], sizeof(c->rival[0]), "floor/floor/socketpair/size:64/%s", place);
+}
+
 static void add(const struct xb_workload *workload, struct xb_matrix *matrix,
 		const struct xb_service *service, const struct xb_placement *where, int clients,
 		enum method method)
@@ -59,6 +68,8 @@ static void add(const struct xb_workload *workload, struct xb_matrix *matrix,
 		snprintf(c.floor, sizeof(c.floor), "floor/floor/socketpair/size:64/wait:spin/%s",
 			 place);
 	} else if (service->role != XB_ROLE_FLOOR) {
+		if (service->role == XB_ROLE_SUBJECT && clients == 1)
+			rival_socketpair(&c, where);
 		/* The echo with the same clients at the same place, whatever the method. */
 		struct xb_case echo = c;
 		echo.impl_name = xb_service_at(0)->name;
@@ -151,13 +162,8 @@ static int run_latency(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 
 	if (actor->index >= clients)
 		return 0;
-	int64_t mine = xb_share(n, actor->index, clients);
-	if (mine == 0)
-		return 0;
-	xb_timed(actor, mine, pass, rc, call_once(call, actor->own));
-	/* The time of one call, not of one call divided by the clients that make one at a time. */
-	actor->tally->ns *= (double)n / (double)mine;
-	actor->tally->ops = mine;
+	xb_timed(actor, n, pass, rc, call_once(call, actor->own));
+	xb_each_made(actor, n, clients);
 	return rc < 0 ? xb_fail(actor, "call: %s", strerror(-rc)) : 0;
 }
 

@@ -103,15 +103,10 @@ static int run_throughput(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 static int run_latency(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 {
 	const struct xb_service *service = ((struct xb_served *)actor->stage->own)->service;
-	int64_t mine = xb_share(n, actor->index, actor->members);
 	int rc;
 
-	if (mine == 0)
-		return 0;
-	xb_timed(actor, mine, pass, rc, service->get(actor->own));
-	/* The time of one call, not of one call divided by the clients that make one at a time. */
-	actor->tally->ns *= (double)n / (double)mine;
-	actor->tally->ops = mine;
+	xb_timed(actor, n, pass, rc, service->get(actor->own));
+	xb_each_made(actor, n, actor->members);
 	return rc < 0 ? xb_fail(actor, "call: %s", strerror(-rc)) : 0;
 }
 

@@ -143,17 +143,13 @@ static int look(struct xp_cache_reader *reader)
 static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 {
 	struct shared *shared = actor->stage->own;
-	int64_t mine = xb_share(n, actor->index, actor->members);
 	int rc = 0;
 
-	if (mine == 0)
-		return 0;
 	if (actor->own)
-		xb_timed(actor, mine, pass, rc, look(actor->own));
+		xb_timed(actor, n, pass, rc, look(actor->own));
 	else
-		xb_timed(actor, mine, pass, rc, get(shared->dict));
-	actor->tally->ns *= (double)n / (double)mine;
-	actor->tally->ops = mine;
+		xb_timed(actor, n, pass, rc, get(shared->dict));
+	xb_each_made(actor, n, actor->members);
 	return rc < 0 ? xb_fail(actor, "get: %s", strerror(-rc)) : 0;
 }
 
