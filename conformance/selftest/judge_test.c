@@ -61,7 +61,8 @@ Test(judge, a_false_assertion_says_what_was_expected)
 static int fail_in_member(struct xp_member *me, void *arg)
 {
 	xp_member_arrive(me);
-	XM_REQUIRE(me, arg, "there is no argument");
+	/* One of the two alone: which of several is heard first is the scheduler's choice. */
+	XM_REQUIRE(me, arg || me->index == 0, "there is no argument");
 	return 0;
 }
 
@@ -73,7 +74,7 @@ static enum xc_verdict member_fails(struct xc_case_context *cc)
 
 Test(judge, a_false_assertion_in_a_member_is_a_failure)
 {
-	expect(member_fails, XC_FAIL, "member 0: there is no argument");
+	expect(member_fails, XC_FAIL, "member 1: there is no argument");
 }
 
 static enum xc_verdict crash(struct xc_case_context *cc)
