@@ -123,6 +123,10 @@ static void settle_undecided(struct xg_case *tested, const struct xg_estimate *e
 		    "%s: the interval %+.1f %% to %+.1f %% is wider than the tolerance of %.0f %%",
 		    cause, xg_percent(estimate->lower), xg_percent(estimate->upper),
 		    100 * rule->tolerance);
+	else if (estimate->upper < log1p(rule->tolerance) && estimate->intolerable > 0)
+		settle(tested, XG_INCONCLUSIVE,
+		       "%s: below %.0f %% over all pairs, but not in %u of %u launches", cause,
+		       100 * rule->tolerance, estimate->intolerable, estimate->launches);
 	else
 		settle(tested, XG_INCONCLUSIVE,
 		       "%s: neither proven slower than %.0f %% nor below %.0f %%", cause,

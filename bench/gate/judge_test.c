@@ -103,6 +103,7 @@ Test(judge, a_launch_beyond_the_tolerance_is_not_outvoted_by_the_first_look)
 	cr_expect_eq(judge(&tested), XG_NEXT_EXTEND);
 	expect(&tested, XG_INCONCLUSIVE);
 	cr_expect_lt(xg_percent(tested.estimate.upper), 10);
+	cr_expect(strstr(tested.reason, "not in 1 of 5 launches"), "%s", tested.reason);
 	launches(&tested, 5, 0, &quiet);
 	cr_expect_eq(judge(&tested), XG_NEXT_NOTHING);
 	expect(&tested, XG_OK);
