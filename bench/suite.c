@@ -4,6 +4,7 @@
 #include "bench/gbench.h"
 #include "bench/stats.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -206,12 +207,16 @@ static int take_distribution(struct xb_entry *entry, struct xb_session *session,
 static int64_t each_number(const struct xb_entry *entry, const struct xb_figures *figures,
 			   int64_t n)
 {
+	double window_s = entry->suite->plan.window_s;
 	/* Several members may make n operations each. */
-	double least = EACH_PER_S * entry->suite->plan.window_s * (double)n / (double)figures->ops;
+	double least = EACH_PER_S * window_s * (double)n / (double)figures->ops;
+	/* But where each takes long, only what the time allows. */
+	double most = BUDGET_WINDOWS * window_s * 1e9 * (double)n / (figures->total_ns + 1);
+	double number = fmax((double)n, fmin(least, most));
 
-	if (!entry->c->workload->fixed && (double)n < least)
-		n = (int64_t)least + 1;
-	return n < EACH_MAX ? n : EACH_MAX;
+	if (entry->c->workload->fixed)
+		return n;
+	return number < EACH_MAX ? (int64_t)number : EACH_MAX;
 }
 
 /* Nanoseconds that a unit takes: an operation, or a byte where @by_bytes. */
