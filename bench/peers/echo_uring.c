@@ -17,7 +17,7 @@
 #define BUFFERS 1024 /* a power of two; requests that may wait at once */
 #define GROUP	1
 
-/* What an entry is about: the descriptor, and one of these below it. */
+/* What an entry is about: in its user_data, below the descriptor. */
 enum about { ACCEPT, RECEIVE, SEND, ABOUTS };
 
 struct room {
@@ -28,7 +28,7 @@ struct room {
 
 static const char reply[XB_ECHO_REPLY];
 
-static struct io_uring_sqe *entry(struct io_uring *ring, enum about about, int fd)
+static struct io_uring_sqe *entry(struct io_uring *ring)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 
@@ -37,38 +37,39 @@ static struct io_uring_sqe *entry(struct io_uring *ring, enum about about, int f
 		sqe = io_uring_get_sqe(ring);
 	if (!sqe)
 		abort();
-	sqe->user_data = (uint64_t)fd * ABOUTS + (uint64_t)about;
 	return sqe;
+}
+
+static void mark(struct io_uring_sqe *sqe, enum about about, int fd)
+{
+	io_uring_sqe_set_data64(sqe, (uint64_t)fd * ABOUTS + (uint64_t)about);
 }
 
 static void want_clients(struct io_uring *ring, int listener)
 {
-	struct io_uring_sqe *sqe = entry(ring, ACCEPT, listener);
-	uint64_t data = sqe->user_data;
+	struct io_uring_sqe *sqe = entry(ring);
 
 	io_uring_prep_multishot_accept(sqe, listener, NULL, NULL, SOCK_CLOEXEC);
-	sqe->user_data = data;
+	mark(sqe, ACCEPT, listener);
 }
 
 static void want_requests(struct io_uring *ring, int fd)
 {
-	struct io_uring_sqe *sqe = entry(ring, RECEIVE, fd);
-	uint64_t data = sqe->user_data;
+	struct io_uring_sqe *sqe = entry(ring);
 
 	io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = GROUP;
-	sqe->user_data = data;
+	mark(sqe, RECEIVE, fd);
 }
 
 static void send_reply(struct io_uring *ring, int fd)
 {
-	struct io_uring_sqe *sqe = entry(ring, SEND, fd);
-	uint64_t data = sqe->user_data;
+	struct io_uring_sqe *sqe = entry(ring);
 
 	io_uring_prep_send(sqe, fd, reply, sizeof(reply), MSG_NOSIGNAL);
 	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	sqe->user_data = data;
+	mark(sqe, SEND, fd);
 }
 
 static void give_buffer(struct room *room, unsigned index)
