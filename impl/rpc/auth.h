@@ -51,7 +51,12 @@ struct xp_auth_policy {
 	unsigned digests; /* of enum xp_auth_digest; without MD5 no peer before 3.12 is accepted */
 };
 
-/** struct xp_auth - one handshake. Private; holds no descriptor and owns no memory. */
+/**
+ * struct xp_auth - one handshake. Private; holds no descriptor and owns no memory.
+ *
+ * What the library of digests needs to compute a code is made once for each thread, because making it takes four
+ * times as long as using it. It holds the key of the thread's last handshake, and goes with the thread.
+ */
 struct xp_auth {
 	const void *key;
 	size_t key_size;

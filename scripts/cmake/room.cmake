@@ -77,6 +77,8 @@ function(xp_library)
   target_include_directories(xpshare INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   add_library(xpshare_shared SHARED ${objects})
   target_link_libraries(xpshare_shared PRIVATE ${libs})
+  # Threads that have called it give back what they hold when they end: its code must still be there.
+  target_link_options(xpshare_shared PRIVATE LINKER:-z,nodelete)
   set_target_properties(xpshare_shared PROPERTIES OUTPUT_NAME xpshare VERSION ${PROJECT_VERSION}
                         SOVERSION ${PROJECT_VERSION_MAJOR})
   install(TARGETS xpshare xpshare_shared)
