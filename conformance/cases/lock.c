@@ -484,9 +484,10 @@ static enum xc_verdict stays_held(struct xc_case_context *cc)
 /* ---- fairness --------------------------------------------------------------------------------- */
 
 #define FAIR_MEMBERS 3
-#define FAIR_TURNS   6000
+#define FAIR_TURNS   30000
 
-/* Turns count from when every member has had one: who starts first is not the lock's doing. */
+/* Turns count from when every member has had one: who starts first is not the lock's doing. So many turns, because
+ * a member whose CPU another program takes does not wait for the lock meanwhile, and misses a tenth of a second. */
 static int count_turns(struct xp_member *me, void *arg)
 {
 	struct guarded *g = arg;
