@@ -233,10 +233,13 @@ void xb_timed_end(struct xb_actor *actor, int batches, int64_t n, int64_t total_
 /**
  * xb_each_made() - After xb_timed() of a member that is one of @members which make @n operations each, at the
  * same time: the figure is the time of one, as the slowest member sees it, and not that divided by them.
+ *
+ * The turns of the others are what is measured then, and no disturbance: the mean, where a member alone has its
+ * median batch. Of members that take their turns in bursts the median would show a burst from within.
  */
 static inline void xb_each_made(struct xb_actor *actor, int64_t n, int members)
 {
-	actor->tally->ns *= members;
+	actor->tally->ns = (members > 1 ? actor->tally->total_ns : actor->tally->ns) * members;
 	actor->tally->ops = n;
 }
 

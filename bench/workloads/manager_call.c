@@ -4,8 +4,9 @@
  *
  * One client: on the first CPU of a pair, the server on the second one. Several: the clients lie on
  * all CPUs, the server where the scheduler puts it. Each client has a connection of its own and one
- * call in flight. Time of a call: the median batch of the slowest client. Calls per second: all
- * clients together, from the first call to the last reply.
+ * call in flight. Time of a call: the median batch of a client alone; of several the mean of the
+ * slowest, in which are the turns of the others. Calls per second: all clients together, from the
+ * first call to the last reply.
  */
 #include "bench/matrix.h"
 #include "bench/peers/service.h"

@@ -350,7 +350,7 @@ def manager_clients(run, folder):
     panels, counts, captions, tics, shown, styles, left_out = [], [], [], [], [], [], 0
     style_of = {}  # an implementation looks the same in both panels
     for caption, is_time, wanted in (
-            ("time of one call, median", True, [r for r in usable if choice.is_latency(r)]),
+            ("time of one call", True, [r for r in usable if choice.is_latency(r)]),
             ("calls per second, all clients together", False,
              [r for r in usable if r["metric"] == "throughput" and r["unit"] == "items/s"])):
         labels = choice.labels(wanted, main, ("clients", "size"))
