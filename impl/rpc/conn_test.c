@@ -4,12 +4,19 @@
 #include "xpshare/rpc/conn.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -189,6 +196,78 @@ Test(conn, a_dead_servers_file_is_replaced_and_a_living_ones_is_not)
 	fclose(file);
 	cr_expect_eq(xp_listen(&address, 0, NULL, &second), -EADDRINUSE);
 	cr_expect_eq(unlink(text + 5), 0);
+}
+
+/* From here on this process dies at listen(2). Return: whether the kernel can do that. */
+static bool die_at_listen(void)
+{
+	struct sock_filter code[] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_listen, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {.len = sizeof(code) / sizeof(*code), .filter = code};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0;
+}
+
+Test(conn, a_server_that_died_before_it_listened_is_replaced)
+{
+	struct xp_address address;
+	char text[100];
+	int fd, status;
+
+	snprintf(text, sizeof(text), "unix:%s/s", directory);
+	cr_assert_eq(xp_address_parse(text, &address), 0);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(die_at_listen() ? xp_listen(&address, 0, NULL, &fd) != 0 : 77);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		cr_skip_test("no seccomp filters here");
+	cr_assert(WIFSIGNALED(status), "it did not die: %d", status);
+	cr_expect_eq(access(text + 5, F_OK), 0, "it died before it bound");
+	cr_expect_eq(xp_conn_open(&client, &address, NULL), -ECONNREFUSED);
+	cr_assert_eq(xp_listen(&address, 0, NULL, &fd), 0);
+	xp_listen_close(fd, &address);
+	cr_expect_neq(access(text + 5, F_OK), 0);
+}
+
+Test(conn, who_finds_the_directory_locked_waits_and_not_for_ever)
+{
+	struct xp_address address;
+	char text[100];
+	int fd, status, ready[2];
+	int locked = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	snprintf(text, sizeof(text), "unix:%s/s", directory);
+	cr_assert_eq(xp_address_parse(text, &address), 0);
+	cr_assert_eq(flock(locked, LOCK_EX), 0);
+	int64_t begin_ns = xp_clock_ns();
+	cr_expect_eq(xp_listen(&address, 0, NULL, &fd), -EBUSY);
+	cr_expect_geq(xp_clock_ns() - begin_ns, XP_LISTEN_LOCK_NS);
+	cr_expect_neq(access(text + 5, F_OK), 0, "it bound all the same");
+	cr_assert_eq(xp_io_close(locked), -1);
+
+	/* The lock ends with its holder. */
+	cr_assert_eq(pipe2(ready, O_CLOEXEC), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		locked = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (flock(locked, LOCK_EX) < 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		usleep(20000);
+		_exit(0);
+	}
+	cr_assert_eq(read(ready[0], text + sizeof(text) - 1, 1), 1);
+	cr_expect_eq(xp_listen(&address, 0, NULL, &fd), 0);
+	xp_listen_close(fd, &address);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_expect_eq(status, 0);
+	xp_io_close(ready[0]);
+	xp_io_close(ready[1]);
 }
 
 Test(conn, a_full_backlog_is_left_at_the_deadline)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "xpshare/rpc/listen.h"
 
+#include "xpshare/base/clock.h"
 #include "xpshare/base/io.h"
 
 #include <fcntl.h>
@@ -10,6 +11,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define LOCK_NAP_NS (XP_NS_PER_SEC / 1000)
 
 static const struct sockaddr *name_of(const struct xp_address *address)
 {
@@ -35,6 +38,22 @@ static bool is_dead(const struct xp_address *address, const char *path)
 	return dead;
 }
 
+/* flock(2) knows no deadline, and whoever may read the directory may hold its lock for as long as it likes. */
+static int flock_within(int fd, int64_t patience_ns)
+{
+	const struct timespec nap = {.tv_nsec = LOCK_NAP_NS};
+	int64_t end = xp_clock_ns() + patience_ns;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		if (xp_clock_ns() >= end)
+			return -EBUSY;
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	}
+	return 0;
+}
+
 /* Lock the directory of @path until the descriptor is closed. Return: it, or -errno. */
 static int lock_directory(const char *path)
 {
@@ -47,12 +66,13 @@ static int lock_directory(const char *path)
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int rc = fd < 0 ? -errno : 0;
 	free(directory);
-	/* Held for microseconds: who meets it meets another server that is starting right here. */
-	if (rc == 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		rc = errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
+	if (fd >= 0)
+		rc = flock_within(fd, XP_LISTEN_LOCK_NS);
+	if (rc < 0) {
 		xp_io_close(fd);
+		return rc;
 	}
-	return rc < 0 ? rc : fd;
+	return fd;
 }
 
 static int bind_and_listen(int fd, const struct xp_address *address, int backlog)

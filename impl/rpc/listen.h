@@ -5,9 +5,12 @@
 #ifndef XPSHARE_RPC_LISTEN_H
 #define XPSHARE_RPC_LISTEN_H
 
+#include "xpshare/base/clock.h"
 #include "xpshare/rpc/address.h"
 
 #define XP_LISTEN_BACKLOG 4096 /* the kernel lowers it to net.core.somaxconn */
+#define XP_LISTEN_LOCK_NS \
+	XP_NS_PER_SEC /* how long to wait for the lock on the directory of a socket file */
 
 /**
  * xp_listen() - A listening socket, non-blocking and close-on-exec.
@@ -15,10 +18,11 @@
  * @ret_address: NULL, or the address bound: a TCP port 0 has become a real one.
  *
  * A socket file is made with mode 0600, at no moment wider. One that a dead server of the same user left
- * behind is replaced; one that a living server listens on is not. Servers that start at the same moment
- * are told apart by a lock on the directory, so that none takes away the file of another.
+ * behind is replaced, whether it was killed before it listened or later; one that a living server listens on
+ * is not. Servers that start at the same moment take turns by a lock on the directory, which ends with its
+ * holder, so that none takes away the file of another.
  *
- * Return: 0; -EADDRINUSE; -errno.
+ * Return: 0; -EADDRINUSE; -EBUSY somebody kept that lock for XP_LISTEN_LOCK_NS; -errno.
  */
 XP_MUST_CHECK int xp_listen(const struct xp_address *address, int backlog,
 			    struct xp_address *ret_address, int *ret_fd);
