@@ -40,6 +40,10 @@ refused 2 'event or thread' --server process --listen "unix:$work/s"
 refused 2 'wants a number' --max-objects many --listen "unix:$work/s"
 (unset XP_AUTHKEY; refused 2 'no key' --stats "unix:$work/s"; exit $failed) || failed=1
 refused 1 'nobody listens' --stats "unix:$work/s"
+refused 1 "cannot listen on unix:$work/no/s: No such file" --listen "unix:$work/s" --listen "unix:$work/no/s"
+[ -e "$work/s" ] && fail 'the socket of an address beside one that failed is left'
+refused 1 "cannot listen on unix:$work/key: .*not a socket" --quiet --listen "unix:$work/key"
+refused 1 'cannot listen on fd:77: Bad file descriptor' --listen fd:77
 
 for model in event thread; do
 	mkfifo "$work/ready"
@@ -100,7 +104,7 @@ mounted='mount -t tmpfs -o nr_inodes=1 none "$1" && shift && exec "$@"'
 if unshare -rm sh -c "$mounted" sh "$work/full" true 2>"$work/err"; then
 	unshare -rm sh -c "$mounted" sh "$work/full" "$xpmanager" --listen "unix:$work/full/s" 2>"$work/err"
 	[ $? -eq 1 ] || fail "on a full file system it does not end with 1"
-	grep -q 'cannot listen: No space left on device' "$work/err" || fail "it says: $(cat "$work/err")"
+	grep -q 'cannot listen on unix:.*/full/s: No space left on device' "$work/err" || fail "it says: $(cat "$work/err")"
 else
 	echo "no mount namespace here: the full file system is not tried"
 fi

@@ -95,6 +95,22 @@ static bool is_listening(int fd)
 	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
 }
 
+/* With several addresses the error alone does not say which. */
+static void say_cannot_listen(struct xp_gate *gate, const struct xp_address *address, int error)
+{
+	char text[XP_ADDRESS_TEXT];
+	const char *hint = "";
+
+	if (xp_address_format(address, text, sizeof(text)) < 0)
+		return;
+	if (error == -EBUSY)
+		hint = " (another process keeps its directory locked)";
+	else if (error == -EADDRINUSE && xp_address_path(address))
+		hint = " (a server listens on it, or it is not a socket of this user)";
+	xp_gate_log(gate, XP_GATE_LISTEN, "cannot listen on %s: %s%s", text, strerror(-error),
+		    hint);
+}
+
 /* A socket that somebody else has made. */
 static int adopt(struct xp_gate *gate, int fd)
 {
@@ -118,6 +134,24 @@ static int adopt(struct xp_gate *gate, int fd)
 	return rc < 0 ? rc : add_listener(gate, fd, &address, false);
 }
 
+static int listen_on(struct xp_gate *gate, const struct xp_address *address)
+{
+	struct xp_address bound;
+	int fd = xp_address_fd(address);
+	int rc;
+
+	if (fd >= 0) {
+		rc = adopt(gate, fd);
+	} else {
+		rc = xp_listen(address, 0, &bound, &fd);
+		if (rc == 0)
+			rc = add_listener(gate, fd, &bound, true);
+	}
+	if (rc < 0)
+		say_cannot_listen(gate, address, rc);
+	return rc;
+}
+
 int xp_gate_open(struct xp_gate *gate, const struct xp_server_options *options,
 		 struct xp_stats *stats)
 {
@@ -134,18 +168,8 @@ int xp_gate_open(struct xp_gate *gate, const struct xp_server_options *options,
 	xp_datum_arena_init(&gate->arena, 0);
 	for (size_t i = 0; i < options->fd_count && rc == 0; i++)
 		rc = adopt(gate, options->fds[i]);
-	for (size_t i = 0; i < options->address_count && rc == 0; i++) {
-		struct xp_address bound;
-		int fd = xp_address_fd(&options->addresses[i]);
-
-		if (fd >= 0) {
-			rc = adopt(gate, fd);
-			continue;
-		}
-		rc = xp_listen(&options->addresses[i], 0, &bound, &fd);
-		if (rc == 0)
-			rc = add_listener(gate, fd, &bound, true);
-	}
+	for (size_t i = 0; i < options->address_count && rc == 0; i++)
+		rc = listen_on(gate, &options->addresses[i]);
 	if (rc < 0) {
 		xp_gate_close(gate);
 		return rc;
@@ -202,7 +226,6 @@ void xp_gate_close(struct xp_gate *gate)
 	gate->listeners = NULL;
 	gate->count = 0;
 }
-
 /* ---- accepting --------------------------------------------------------------------------------- */
 
 void xp_gate_refuse(struct xp_gate *gate, int fd, enum xp_refusal reason, const char *why)

@@ -21,7 +21,7 @@ struct xp_listener {
 	bool own; /* we made the socket file and unlink it */
 };
 
-#define XP_GATE_LOG_KINDS 9
+#define XP_GATE_LOG_KINDS 10
 
 /** struct xp_gate - All listening sockets of a server. */
 struct xp_gate {
@@ -53,6 +53,7 @@ enum xp_gate_event {
 	XP_GATE_FRAME,
 	XP_GATE_ACCEPT,
 	XP_GATE_RING,
+	XP_GATE_LISTEN,
 };
 
 /**

@@ -38,6 +38,7 @@ struct settings {
 	bool print_stats;
 	bool json;
 	bool quiet;
+	bool has_said; /* a line of the server's */
 };
 
 enum {
@@ -443,7 +444,12 @@ static void on_signal(int signal)
 
 static void log_line(void *context, const char *line)
 {
-	(void)context;
+	struct settings *settings = context;
+
+	/* Until there is a server, a line is a reason why there is none. */
+	if (settings->quiet && server)
+		return;
+	settings->has_said = true;
 	fprintf(stderr, "xpmanager: %s\n", line);
 }
 
@@ -497,12 +503,12 @@ static int serve(struct settings *settings, struct xp_registry *registry)
 	set_descriptors(settings->descriptors);
 	settings->options.registry = registry;
 	settings->options.addresses = settings->addresses;
-	if (!settings->quiet)
-		settings->options.log = log_line;
+	settings->options.log = log_line;
+	settings->options.log_context = settings;
 	settings->options.stopping = on_stopping;
 	rc = xp_server_create(&settings->options, &server);
 	if (rc < 0)
-		return fail("cannot listen", rc);
+		return settings->has_said ? EXIT_FAILURE : fail("cannot listen", rc);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	rc = announce(settings);

@@ -44,7 +44,8 @@ enum xp_server_model { XP_SERVER_EVENT, XP_SERVER_THREAD };
  * @pending:      Connections in the handshake at a time; at the limit the oldest is given up.
  * @handshake_ns: How long a client may take until its first request.
  * @polls:        How often to look for the next request before sleeping, adapting to whether that pays;
- *                0: sleep at once. A look into a ring takes nanoseconds, one at a socket a system call. For clients on other CPUs that wait for little else; only `event`.
+ *                0: sleep at once. A look into a ring takes nanoseconds, one at a socket a system call. For
+ *                clients on other CPUs that wait for little else; only `event`.
  * @any_user:     Do not ask for the user of a peer on AF_UNIX.
  * @allow_md5:    Also where the peer's user is not known: CPython up to 3.11 can do nothing better.
  * @ring_max:     Bytes of the largest segment that a client may hand over for calls by ring
@@ -83,7 +84,8 @@ struct xp_server;
  *  allocator that gives back what large values took. Before any thread is started. */
 void xp_server_own_process(void);
 
-/** xp_server_create() - Listen. Return: 0; -EADDRINUSE; -EINVAL nowhere to listen; -errno. */
+/** xp_server_create() - Listen; @log hears on which address it cannot. Return: 0; -EADDRINUSE; -EBUSY see
+ *  xp_listen(); -EINVAL nowhere to listen; -errno. */
 XP_MUST_CHECK int xp_server_create(const struct xp_server_options *options,
 				   struct xp_server **ret_server);
 /** xp_server_run() - Serve until stopped. Return: 0; -errno of a failure that ends the server. */
