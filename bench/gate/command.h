@@ -54,6 +54,7 @@ struct xg_measuring {
 	uint64_t seed;
 	bool quiet;
 	bool strict;
+	const char *control_program;
 };
 
 extern const struct argp xg_measuring_argp;
@@ -78,8 +79,5 @@ double xg_parse_number(const char *text, double low, const char *what, struct ar
 /** xg_open_build() - Open a build or complain. Return: XG_EXIT_OK or the status to exit with. */
 enum xg_exit xg_open_build(struct xg_build *build, const char *path, const char *label,
 			   double timeout_s);
-
-/** xg_self() - The path of this program. */
-const char *xg_self(void);
 
 #endif

@@ -11,6 +11,9 @@ failures=0
 out=$work/out
 # A copy, so that no other test's workers are taken for those of this one.
 cp "$fake" "$work/fake_worker_of_this_test" && fake=$work/fake_worker_of_this_test
+# The controls are told too and not measured: what else the machine does is no part of this test.
+controls=(--control-program "$fake")
+short=(--launches 2 --blocks 6 "${controls[@]}")
 
 fail() {
 	echo "FAIL: $1"
@@ -39,7 +42,7 @@ against() {
 	local wanted=$1 pattern=$2 candidate=$3
 	shift 3
 	gate "$wanted" "$pattern" compare --baseline "$work/base" --candidate "$work/$candidate" \
-		--launches 2 --blocks 6 --looks 1 --timeout 2 --counted no "$@"
+		"${short[@]}" --looks 1 --timeout 60 --counted no "$@"
 }
 one_line() {
 	(($(wc -l <"$out") == 1)) || fail "more than one line: $1"
@@ -66,7 +69,7 @@ against 1 'fake/middle +regressed' slow
 grep -qE 'fake/quick +ok' "$out" || fail 'fake/quick is not ok beside a regression'
 against 3 'fake/quick +error .*crashed with signal 6 .*told to crash' crash
 grep -qE 'fake/middle +ok' "$out" || fail 'a crash of one case took another with it'
-against 3 'fake/quick +error .*hung: no answer within 2' hang fake/quick
+against 3 'fake/quick +error .*hung: no answer within 2' hang --timeout 2 fake/quick
 against 0 'fake/slow +skipped .*the candidate lacks it' lack
 against 4 'fake/slow +skipped' lack --strict
 against 3 'speaks another protocol' ready
@@ -77,7 +80,7 @@ against 2 'schema 2' schema
 one_line schema
 against 3 'crashed with signal 6 while it listed' listcrash
 one_line listcrash
-against 3 'hung: --list-cases' listhang
+against 3 'hung: --list-cases' listhang --timeout 2
 one_line listhang
 against 2 'No such file' absent
 one_line absent
@@ -103,7 +106,7 @@ fi
 build real --real
 build burn --real --burn
 gate 3 'while it should sleep' compare --baseline "$work/real" --candidate "$work/burn" --launches 3 \
-	--blocks 6 --looks 1 --counted no
+	--blocks 6 --looks 1 --counted no "${controls[@]}"
 
 # Reports: whole, valid, and made again from the recorded pairs with the same verdicts.
 against 1 regressed slow --json "$work/run.json" --junit "$work/run.xml" --html "$work/run.html" \
@@ -146,15 +149,15 @@ if [[ $allocations == yes ]]; then
 fi
 
 # Stored baselines: their counts decide, their times warn, another machine's are refused.
-gate 0 'stored.json: 3 cases' baseline --build "$work/base" --file "$work/stored.json" --launches 2 --blocks 6
-gate 0 '3 ok' against --build "$work/same" --file "$work/stored.json" --launches 2 --blocks 6 \
+gate 0 'stored.json: 3 cases' baseline --build "$work/base" --file "$work/stored.json" "${short[@]}"
+gate 0 '3 ok' against --build "$work/same" --file "$work/stored.json" "${short[@]}" \
 	--history "$work/history.jsonl"
 if [[ $allocations == yes ]]; then
 	gate 1 'allocations per operation: 2' against --build "$work/allocations" --file "$work/stored.json" \
 		--counted-only --history "$work/history.jsonl"
 fi
 gate 0 'warning: fake/middle: \+(29|30|31) % against the stored time' against --build "$work/slow" \
-	--file "$work/stored.json" --launches 2 --blocks 6
+	--file "$work/stored.json" "${short[@]}"
 runs=1
 if [[ $allocations == yes ]]; then
 	gate 0 'fake/middle,allocations,0' export "$work/history.jsonl"
@@ -170,7 +173,7 @@ gate 2 'baseline of another machine \(cpus: [0-9]+, was 4096\)' against --build 
 	--file "$work/foreign.json"
 one_line 'a foreign baseline'
 gate 0 '3 ok' against --build "$work/same" --file "$work/foreign.json" --counted-only
-gate 0 '3 ok' against --build "$work/slow" --file "$work/foreign.json" --normalize --launches 2 --blocks 6
+gate 0 '3 ok' against --build "$work/slow" --file "$work/foreign.json" --normalize "${short[@]}"
 sed 's/"arch": "[^"]*"/"arch": "pdp11"/' "$work/stored.json" >"$work/foreign.json"
 gate 2 'arch: .*, was pdp11' against --build "$work/same" --file "$work/foreign.json" --counted-only
 gate 2 'is not a baseline' against --build "$work/same" --file "$work/run.json"

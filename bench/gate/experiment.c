@@ -168,7 +168,7 @@ static int start_arms(struct bench *bench, const struct xg_case *tested, struct 
 	for (int i = 0; i < SIDES; i++) {
 		enum side side = i == 0 ? first : (enum side) !first;
 		const char *argv[] = {
-		    tested->control ? bench->plan->self : builds[side]->program,
+		    tested->control ? bench->plan->control_program : builds[side]->program,
 		    tested->control ? "control-worker" : "--worker",
 		    tested->name,
 		    NULL,

@@ -40,7 +40,7 @@ struct xg_progress {
 
 /**
  * struct xg_plan - What to compare and how.
- * @self:       Path of this program, whose "control-worker" serves the control cases.
+ * @control_program: Whose "control-worker" serves the control cases: this program.
  * @inject:     The candidate does this share more operations than are accounted: a slowdown of
  *              known size (the selftest). 0: none.
  * @timeout_ns: A worker that takes longer to start, to end, or to answer hangs.
@@ -48,7 +48,7 @@ struct xg_progress {
 struct xg_plan {
 	const struct xg_build *baseline;
 	const struct xg_build *candidate;
-	const char *self;
+	const char *control_program;
 	double budget_s;
 	double inject;
 	int64_t slice_ns;

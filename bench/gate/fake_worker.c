@@ -67,6 +67,8 @@ static const struct {
 };
 #define CASES (sizeof(cases) / sizeof(cases[0]))
 
+#define CONTROL_NS 200
+
 enum key {
 	SLOWER = 256,
 	SLOW_CASE,
@@ -264,7 +266,13 @@ int main(int argc, char **argv)
 	struct argp argp = {.options = known, .parser = parse, .doc = "A worker for tests."};
 	struct state state = {.options = &options};
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	/* As the program that serves the controls. */
+	if (argc == 3 && strcmp(argv[1], "control-worker") == 0) {
+		options.worker = argv[2];
+		state.ns_per_op = CONTROL_NS;
+	} else {
+		argp_parse(&argp, argc, argv, 0, NULL, &options);
+	}
 	if (options.list) {
 		list_cases(&options);
 		return 0;
