@@ -193,11 +193,12 @@ Test(condition, a_signal_that_dies_with_its_receiver_goes_to_the_next)
 	object.impl->drop(&object);
 }
 
-static int hold_condition(void *arg)
+/* From here on the waiter wants the lock, and only the death of this process gives it away. */
+static int signal_and_hold(void *arg)
 {
 	const struct xp_condition *condition = arg;
 
-	if (xp_lock_acquire(&condition->lock) != 0)
+	if (xp_lock_acquire(&condition->lock) != 0 || xp_condition_signal(condition, 1) != 0)
 		return 1;
 	test_reach(1);
 	for (;;)
@@ -207,7 +208,7 @@ static int hold_condition(void *arg)
 static int wait_and_learn(void *arg)
 {
 	const struct xp_condition *condition = arg;
-	struct timespec end = xp_deadline_after(50 * XP_NS_PER_MS);
+	struct timespec end = test_deadline();
 
 	if (xp_lock_acquire(&condition->lock) != 0)
 		return 1;
@@ -226,7 +227,7 @@ Test(condition, a_wait_learns_that_the_holder_died)
 		test_await(1);
 		test_await_blocked(waiter);
 		test_page->step = 0;
-		pid_t holder = test_fork(hold_condition, &object.as.condition);
+		pid_t holder = test_fork(signal_and_hold, &object.as.condition);
 		test_await(1);
 		kill(holder, SIGKILL);
 		cr_expect_eq(test_join(holder), 256 + SIGKILL);
