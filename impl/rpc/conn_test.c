@@ -258,7 +258,7 @@ Test(conn, who_finds_the_directory_locked_waits_and_not_for_ever)
 		locked = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (flock(locked, LOCK_EX) < 0 || write(ready[1], "", 1) != 1)
 			_exit(1);
-		usleep(20000);
+		poll(NULL, 0, 20);
 		_exit(0);
 	}
 	cr_assert_eq(read(ready[0], text + sizeof(text) - 1, 1), 1);

@@ -7,12 +7,13 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOCK_NAP_NS (XP_NS_PER_SEC / 1000)
+#define LOCK_LOOK_MS 1
 
 static const struct sockaddr *name_of(const struct xp_address *address)
 {
@@ -41,7 +42,6 @@ static bool is_dead(const struct xp_address *address, const char *path)
 /* flock(2) knows no deadline, and whoever may read the directory may hold its lock for as long as it likes. */
 static int flock_within(int fd, int64_t patience_ns)
 {
-	const struct timespec nap = {.tv_nsec = LOCK_NAP_NS};
 	int64_t end = xp_clock_ns() + patience_ns;
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -49,7 +49,7 @@ static int flock_within(int fd, int64_t patience_ns)
 			return -errno;
 		if (xp_clock_ns() >= end)
 			return -EBUSY;
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+		poll(NULL, 0, LOCK_LOOK_MS);
 	}
 	return 0;
 }
