@@ -232,6 +232,8 @@ json_t *xb_record_of(const struct xb_entry *entry, const struct xb_entry *floor,
 		set_real(r, "cpu_s_per_op", (sums.cpu_s + sums.server_cpu_s) / sums.ops);
 	if (sums.ops > 0 && sums.server_cpu_s > 0)
 		set_real(r, "server_cpu_s_per_op", sums.server_cpu_s / sums.ops);
+	if (entry->counted && entry->syscalls >= 0)
+		set_real(r, "syscalls_per_op", entry->syscalls);
 	set_real(r, "ctxt_voluntary", sums.voluntary);
 	set_real(r, "ctxt_involuntary", sums.involuntary);
 	set_real(r, "faults_minor", sums.faults);

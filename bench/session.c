@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/session.h"
 
+#include "bench/calls.h"
 #include "bench/stats.h"
 
 #include "xpshare/base/clock.h"
@@ -125,9 +126,11 @@ static void carry_out(struct xb_actor *actor, uint32_t order, int cpu)
 	line_up(actor, order);
 	tally->moved = cpu >= 0 && sched_getcpu() != cpu;
 	getrusage(RUSAGE_THREAD, &before);
+	tally->within = 1;
 	tally->begin_ns = xb_now();
 	tally->failed = actor->c->workload->run(actor, n, pass) < 0;
 	tally->end_ns = xb_now();
+	tally->within = 0;
 	getrusage(RUSAGE_THREAD, &after);
 	tally->moved |= cpu >= 0 && sched_getcpu() != cpu;
 	count_usage(tally, &before, &after);
@@ -275,6 +278,11 @@ static int await_done(struct xb_stage *stage, char error[XB_FAIL_TEXT])
 				 XB_SESSION_DEADLINE_S);
 			return -ETIMEDOUT;
 		}
+		if (stage->calls) {
+			if (!xb_calls_attend(stage->calls) && member_lost(stage, error))
+				return -ECHILD;
+			continue;
+		}
 		struct timespec look = xp_deadline_after(LOOK_PERIOD_NS);
 		uint32_t before = xp_wait_value(&stage->board->done);
 		if (before == stage->orders)
@@ -414,6 +422,11 @@ int xb_session_run(struct xb_session *session, enum xb_pass pass, int64_t n, str
 		sum.steal = (double)(stolen[1] - stolen[0]) / (double)(all[1] - all[0]);
 	*ret_figures = sum;
 	return 0;
+}
+
+const _Atomic int32_t *xb_session_within(const struct xb_stage *stage, int index)
+{
+	return &stage->board->tally[index].within;
 }
 
 void xb_session_close(struct xb_session *session)

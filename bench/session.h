@@ -66,6 +66,9 @@ XP_MUST_CHECK int xb_session_run(struct xb_session *session, enum xb_pass pass, 
 				 struct xb_hist *merged, struct xb_figures *ret_figures,
 				 char error[XB_FAIL_TEXT]);
 
+/** xb_session_within() - What is not 0 while member @index is in its run(). */
+const _Atomic int32_t *xb_session_within(const struct xb_stage *stage, int index);
+
 /** xb_session_close() - End the members and remove everything. Accepts a zeroed session. */
 void xb_session_close(struct xb_session *session);
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/suite.h"
 
+#include "bench/calls.h"
 #include "bench/gbench.h"
 #include "bench/stats.h"
+
+#include "xpshare/base/clock.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,6 +26,11 @@
 #define PARTS_MAX      9
 #define PART_MIN       200
 #define BUDGET_WINDOWS 20
+
+/* The short window in which system calls are counted: untraced time, and operations. */
+#define COUNT_NS  XP_NS_PER_MS
+#define COUNT_MIN 2
+#define COUNT_MAX 1024
 
 static struct xb_entry *entry_named(const struct xb_suite *suite, const char *name)
 {
@@ -219,6 +227,25 @@ static int64_t each_number(const struct xb_entry *entry, const struct xb_figures
 	return number < EACH_MAX ? (int64_t)number : EACH_MAX;
 }
 
+/*
+ * Once a case, after all that is timed. Where they cannot be counted, or do not come out the same twice,
+ * the record does not say.
+ */
+static void count_calls(struct xb_entry *entry, struct xb_session *session,
+			const struct xb_figures *figures, int64_t n)
+{
+	double most = COUNT_NS / (figures->total_ns / (double)n + 1e-3);
+	char ignored[XB_FAIL_TEXT];
+
+	if (entry->counted || entry->suite->plan.window_s <= 0 || most < COUNT_MIN ||
+	    entry->c->workload->fixed || entry->c->workload->metric == XB_METRIC_RESPONSE)
+		return;
+	entry->counted = true;
+	if (xb_calls_per_op(session, most < COUNT_MAX ? (int64_t)most : COUNT_MAX, &entry->syscalls,
+			    ignored) < 0)
+		entry->syscalls = -1;
+}
+
 /* Nanoseconds that a unit takes: an operation, or a byte where @by_bytes. */
 static double unit_ns(const struct xb_case *c, const struct xb_figures *f, bool by_bytes)
 {
@@ -333,6 +360,8 @@ double xb_suite_body(void *arg, int64_t n, char *error)
 		if (rc == 0 && entry->c->workload->distribution && full)
 			rc = take_distribution(entry, &session, each_number(entry, &figures, n),
 					       error);
+		if (rc == 0 && full)
+			count_calls(entry, &session, &figures, n);
 		xb_session_close(&session);
 	}
 	if (rc == 0 && full && !before)

@@ -42,6 +42,7 @@ struct xb_beside {
  * struct xb_entry - A selected case and what is known of it so far.
  * @calls:  Figures of the repetitions with @n operations each.
  * @hist:   Their distributions, merged; NULL while there is none.
+ * @syscalls: Of one operation; negative while they are not known.
  * @beside: Its floor, then its rivals.
  * @runs:   The value of each repetition in the unit of the metric.
  * @absent: Why nothing was measured, where the case turned out to be unsupported here.
@@ -54,6 +55,8 @@ struct xb_entry {
 	size_t call_count;
 	size_t call_room;
 	struct xb_hist *hist;
+	double syscalls;
+	bool counted; /* or tried */
 	struct xb_beside beside[XB_BESIDES];
 	double *runs;
 	size_t run_count, failed;

@@ -29,6 +29,7 @@
 #include "xpshare/kind/object.h"
 #include "xpshare/proc/crew.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -72,6 +73,7 @@ enum xb_clock {
  * @begin_ns, @end_ns: CLOCK_MONOTONIC, around run().
  * @ops, @bytes: Done and verified by this member. Only those that shall be counted once.
  * @moved:    It ran on another CPU than its own, at the start or at the end.
+ * @within:   It is in run() now.
  */
 struct xb_tally {
 	_Alignas(XP_ISOLATION) double ns;
@@ -81,10 +83,12 @@ struct xb_tally {
 	int64_t cpu_ns, switches_voluntary, switches_involuntary, faults_minor;
 	int32_t moved;
 	int32_t failed;
+	_Atomic int32_t within;
 	char text[XB_FAIL_TEXT];
 };
 
 struct xb_board;
+struct xb_calls;
 
 /**
  * struct xb_stage - What the leader sets up and all members inherit.
@@ -106,6 +110,7 @@ struct xb_stage {
 	struct xb_board *board;
 	struct xb_hist *hists;
 	struct xp_crew crew;
+	struct xb_calls *calls; /* while they are counted */
 	bool placed, opened, manned, broken;
 	uint32_t orders;
 };

@@ -206,7 +206,9 @@ def costs(run):
     return section(
         "costs", "What it costs besides time",
         tag("p", "CPU time is that of all processes together; a spinning waiter pays in it for its "
-                 "low latency. Switches are those of all repetitions."),
+                 "low latency. System calls are counted apart from what is timed; those of waits that spin or "
+                 "poll do not come out the same twice and are left out. Switches are those of all "
+                 "repetitions."),
         table(["", "workload", "CPU time per operation", "system calls per operation",
                "voluntary switches", "involuntary switches", "minor faults", "memory"],
               [[labels[r["name"]], r["workload"],
