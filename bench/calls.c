@@ -20,6 +20,7 @@
 /**
  * struct xb_calls - What is traced.
  * @within: Counted only while this is not 0; NULL: always.
+ * @calls:  Since they were set to 0.
  */
 struct xb_calls {
 	struct task {
@@ -28,6 +29,7 @@ struct xb_calls {
 	} tasks[XB_CALLS_TASKS_MAX];
 	size_t count;
 	int64_t calls;
+	bool blind; /* one could not be told from its return */
 	sigset_t child;
 };
 
@@ -37,10 +39,12 @@ static void go_on(struct xb_calls *calls, const struct task *task, int status)
 	struct __ptrace_syscall_info info;
 	int signal = status == SYSCALL_STOP || status >> 8 ? 0 : status;
 
-	if (status == SYSCALL_STOP && (!task->within || *task->within) &&
-	    ptrace(PTRACE_GET_SYSCALL_INFO, task->id, sizeof(info), &info) > 0 &&
-	    info.op == PTRACE_SYSCALL_INFO_ENTRY)
-		calls->calls++;
+	if (status == SYSCALL_STOP && (!task->within || *task->within)) {
+		if (ptrace(PTRACE_GET_SYSCALL_INFO, task->id, sizeof(info), &info) <= 0)
+			calls->blind = true;
+		else if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+			calls->calls++;
+	}
 	/* It may have been killed meanwhile: then there is nothing to continue. */
 	(void)ptrace(PTRACE_SYSCALL, task->id, NULL, signal);
 }
@@ -72,7 +76,7 @@ static int seize(struct xb_calls *calls, pid_t id, const _Atomic int32_t *within
 	if (calls->count == XB_CALLS_TASKS_MAX)
 		return -ENOTSUP;
 	if (ptrace(PTRACE_SEIZE, id, NULL, PTRACE_O_TRACESYSGOOD) < 0)
-		return -errno;
+		return errno == ESRCH ? -ESRCH : -EPERM;
 	calls->tasks[calls->count++] = (struct task){.id = id, .within = within};
 	if (ptrace(PTRACE_INTERRUPT, id, NULL, NULL) < 0 ||
 	    waitid(P_PID, (id_t)id, &info, WSTOPPED | __WALL) < 0 ||
@@ -182,5 +186,7 @@ int xb_calls_per_op(struct xb_session *session, int64_t n, double *ret_per_op,
 	stage->calls = NULL;
 	release_all(&calls);
 	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (rc == 0 && calls.blind)
+		rc = -EPERM;
 	return rc < 0 ? rc : settle(pairs, ret_per_op);
 }

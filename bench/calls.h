@@ -28,7 +28,8 @@
  * @session: Open, between two orders; broken by a failure, as by one of xb_session_run().
  * @n:       Operations of the short window; the long one has four times as many.
  *
- * Return: 0; -ENOTSUP for members that are threads, or too many; -EPERM where tracing is not allowed;
+ * Return: 0; -ENOTSUP for members that are threads, or too many; -EPERM where tracing is not allowed,
+ * or the kernel too old;
  * -EAGAIN where the counts do not agree; as xb_session_run().
  */
 XP_MUST_CHECK int xb_calls_per_op(struct xb_session *session, int64_t n, double *ret_per_op,
