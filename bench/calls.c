@@ -93,9 +93,12 @@ static int seize_threads(struct xb_calls *calls, pid_t process)
 
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)process);
 	DIR *list = opendir(path);
-	while (rc == 0 && list && (entry = readdir(list)))
+	while (rc == 0 && list && (entry = readdir(list))) {
 		if (entry->d_name[0] != '.')
 			rc = seize(calls, (pid_t)strtol(entry->d_name, NULL, 10), NULL);
+		if (rc == -ESRCH) /* that of a client which has just left */
+			rc = 0;
+	}
 	if (list)
 		closedir(list);
 	return list ? rc : -ESRCH;

@@ -34,9 +34,12 @@ int xb_served_pin(const struct xb_case *c, pid_t pid)
 	if (!list)
 		return -errno;
 	struct dirent *entry;
-	while (rc == 0 && (entry = readdir(list)))
+	while (rc == 0 && (entry = readdir(list))) {
 		if (entry->d_name[0] != '.')
 			rc = pin_task((pid_t)strtol(entry->d_name, NULL, 10), c->placement.cpus[1]);
+		if (rc == -ESRCH) /* that of a client which has just left */
+			rc = 0;
+	}
 	closedir(list);
 	return rc;
 }
