@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/calls.h"
 
-#include "xpshare/base/clock.h"
-
 #include <dirent.h>
 #include <math.h>
 #include <signal.h>
@@ -12,7 +10,8 @@
 #include <sys/wait.h>
 
 #define LONG_WINDOW  4
-#define PAIRS	     2
+#define PAIRS	     3
+#define WARM_UP	     8
 #define EDGE_CALLS   2.0	  /* by how many calls two pairs may differ */
 #define LOOK_NS	     XP_NS_PER_MS /* the end of an order may come without a system call */
 #define SYSCALL_STOP (SIGTRAP | 0x80)
@@ -155,16 +154,35 @@ static int count_pair(struct xb_session *session, struct xb_calls *calls, int64_
 
 static int settle(const struct pair pairs[PAIRS], double *ret_per_op)
 {
-	double one = pairs[0].calls / pairs[0].ops, other = pairs[1].calls / pairs[1].ops;
-	double mean = (one + other) / 2, whole = nearbyint(mean);
-	/* A call at the edge of a window is in it or not. */
-	double edges = EDGE_CALLS / fmin(pairs[0].ops, pairs[1].ops);
+	double low = INFINITY, high = -INFINITY, calls = 0, ops = 0, least = INFINITY;
 
-	if (fabs(one - other) > fmax(edges, XB_CALLS_AGREE * mean))
+	for (int i = 0; i < PAIRS; i++) {
+		low = fmin(low, pairs[i].calls / pairs[i].ops);
+		high = fmax(high, pairs[i].calls / pairs[i].ops);
+		least = fmin(least, pairs[i].ops);
+		calls += pairs[i].calls;
+		ops += pairs[i].ops;
+	}
+	/* A call at the edge of a window is in it or not. */
+	double edges = EDGE_CALLS / least, mean = calls / ops, whole = nearbyint(mean);
+	if (high - low > fmax(edges, XB_CALLS_AGREE * mean))
 		return -EAGAIN;
 	/* What is nearly whole is whole, and no negative zero. */
-	*ret_per_op = fmax(0, fabs(mean - whole) <= edges ? whole : mean);
+	*ret_per_op = fmax(0, fabs(mean - whole) <= edges ? whole : mean) + 0.0;
 	return 0;
+}
+
+/* What is done once, at the first operation, is over after this. *@ret_n: operations of a short window. */
+static int warm_up(struct xb_session *session, int64_t *ret_n, char error[XB_FAIL_TEXT])
+{
+	struct xb_figures ignored;
+	int64_t begin = xb_now();
+	int rc = xb_session_run(session, XB_PASS_BATCH, WARM_UP, NULL, &ignored, error);
+	int64_t op_ns = (xb_now() - begin) / WARM_UP + 1;
+	int64_t most = XB_CALLS_NS / (PAIRS * (1 + LONG_WINDOW)) / op_ns;
+
+	*ret_n = most < WARM_UP ? WARM_UP : most < *ret_n ? most : *ret_n;
+	return rc;
 }
 
 int xb_calls_per_op(struct xb_session *session, int64_t n, double *ret_per_op,
@@ -173,7 +191,6 @@ int xb_calls_per_op(struct xb_session *session, int64_t n, double *ret_per_op,
 	struct xb_stage *stage = &session->stage;
 	struct xb_calls calls = {0};
 	struct pair pairs[PAIRS];
-	struct xb_figures ignored;
 	sigset_t before;
 
 	sigemptyset(&calls.child);
@@ -181,9 +198,8 @@ int xb_calls_per_op(struct xb_session *session, int64_t n, double *ret_per_op,
 	sigprocmask(SIG_BLOCK, &calls.child, &before);
 	int rc = seize_all(&calls, stage);
 	stage->calls = &calls;
-	/* What is done once, at the first operation, is over after this. */
 	if (rc == 0)
-		rc = xb_session_run(session, XB_PASS_BATCH, n, NULL, &ignored, error);
+		rc = warm_up(session, &n, error);
 	for (int i = 0; i < PAIRS && rc == 0; i++)
 		rc = count_pair(session, &calls, n, &pairs[i], error);
 	stage->calls = NULL;

@@ -6,7 +6,7 @@
  *               of microseconds, so a pass that counts is never timed. Counted are the members, between
  *               the start and the end of their run(), and all threads of the stage's server.
  * Honesty       Two windows, one a multiple of the other, give the calls of an operation without those
- *               around it; two such pairs must agree. A wait that polls, or that sometimes spins and
+ *               around it; three such pairs must agree. A wait that polls, or that sometimes spins and
  *               sometimes sleeps, does not make the same calls twice, least of all beside a peer that is
  *               traced, and is then not told at all.
  * Context       The leader's thread. SIGCHLD is blocked while it lasts.
@@ -17,16 +17,22 @@
 
 #include "bench/session.h"
 
+#include "xpshare/base/clock.h"
+
 /* Members and threads of the server: the leader attends to each. */
 #define XB_CALLS_TASKS_MAX 16
 
-/* By what part two counts may differ. */
+#define XB_CALLS_NS (50 * XP_NS_PER_MS)
+
+/* By what part counts may differ. */
 #define XB_CALLS_AGREE 0.1
 
 /**
  * xb_calls_per_op() - Count the system calls of one operation.
  * @session: Open, between two orders; broken by a failure, as by one of xb_session_run().
- * @n:       Operations of the short window; the long one has four times as many.
+ * @n:       Operations of the short window at most; the long one has four times as many. Fewer where all
+ *           of it would take longer than XB_CALLS_NS: where CPUs are slow to wake each other, a traced call
+ *           takes hundreds of microseconds.
  *
  * Return: 0; -ENOTSUP for members that are threads, or too many; -EPERM where tracing is not allowed,
  * or the kernel too old;
