@@ -300,7 +300,7 @@ static int recv_large(int fd, struct xp_fifo_rx *rx, struct xp_fifo_part *part, 
 	memcpy(buffer, rx->bytes + begin + XP_FIFO_HEADER, have);
 	set_bounds(rx, 0, 0);
 	rc = recv_rest(fd, buffer, size, &have, deadline);
-	if (rc == -ETIMEDOUT) {
+	if (rc == -ETIMEDOUT && keep) {
 		memcpy(keep, buffer, have);
 		*part = (struct xp_fifo_part){.bytes = keep, .size = size, .have = have};
 		return rc;

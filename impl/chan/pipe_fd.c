@@ -110,10 +110,8 @@ static int open_direction(struct pipe_fd *pipe, int from)
 	return 0;
 }
 
-static void drop(struct xp_object *object)
+static void destroy(struct pipe_fd *pipe)
 {
-	struct pipe_fd *pipe = object->as.pipe.self;
-
 	close_end(pipe, 0);
 	close_end(pipe, 1);
 	if (pipe->arena)
@@ -121,6 +119,11 @@ static void drop(struct xp_object *object)
 	else
 		free(pipe->buffers);
 	free(pipe);
+}
+
+static void drop(struct xp_object *object)
+{
+	destroy(object->as.pipe.self);
 }
 
 static int make(const struct xp_impl *impl, struct xp_place *place, const struct xp_params *params,
@@ -139,15 +142,14 @@ static int make(const struct xp_impl *impl, struct xp_place *place, const struct
 		return -ENOMEM;
 	}
 
-	struct xp_object object = {.as.pipe = {&ops, pipe, !params->simplex}};
 	rc = open_direction(pipe, 1);
 	if (rc == 0 && !params->simplex)
 		rc = open_direction(pipe, 0);
 	if (rc < 0) {
-		drop(&object);
+		destroy(pipe);
 		return rc;
 	}
-	*ret_object = object;
+	*ret_object = (struct xp_object){.as.pipe = {&ops, pipe, !params->simplex}};
 	return 0;
 }
 

@@ -659,10 +659,8 @@ void xp_manager_close(struct xp_manager *manager)
 		manager->next->at = manager->at;
 	pthread_mutex_unlock(&managers_lock);
 	pthread_key_delete(manager->own);
-	while (manager->links) {
-		struct link *link = manager->links;
-
-		link_remove(link);
+	for (struct link *link = manager->links, *next; link; link = next) {
+		next = link->next;
 		link_free(link);
 	}
 	xp_pool_fini(&manager->pool);

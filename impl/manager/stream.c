@@ -43,7 +43,7 @@ static int buffer_reserve(struct xp_stream *stream, struct xp_stream_buffer *buf
 
 	if (buffer->room - buffer->end >= more)
 		return 0;
-	if (buffer->at > 0) {
+	if (buffer->data && buffer->at > 0) {
 		memmove(buffer->data, buffer->data + buffer->at, used);
 		buffer->at = 0;
 		buffer->end = used;
@@ -128,6 +128,7 @@ int xp_stream_keep(struct xp_stream *stream, const char *data, size_t size, size
 
 		if (rc < 0)
 			return rc;
+		xp_assert(in->data);
 		memcpy(in->data + in->end, data, size);
 		in->end += size;
 	}

@@ -177,10 +177,10 @@ static int index_init(struct comparing *comparing, struct index *index, const st
 	int rc = index->slots && index->hashes ? 0 : -ENOMEM;
 	for (size_t i = 0; i < of->count && rc == 0; i++) {
 		const struct xp_datum *key = of->items[i * stride_of(of)];
-		rc = xp_datum_hash_counted(key, &comparing->steps, &index->hashes[i], NULL);
-		if (rc < 0)
-			break;
-		ssize_t slot = slot_of(comparing, index, key, index->hashes[i]);
+		ssize_t slot =
+		    xp_datum_hash_counted(key, &comparing->steps, &index->hashes[i], NULL);
+		if (slot >= 0)
+			slot = slot_of(comparing, index, key, index->hashes[i]);
 		if (slot < 0) {
 			rc = (int)slot;
 			break;
