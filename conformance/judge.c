@@ -143,6 +143,7 @@ void xc_trial_finish(struct xc_trial *trial, struct xc_outcome *ret_outcome)
 
 	if (trial->warden.pid > 0)
 		(void)!xp_child_wait(&trial->warden, NULL, &status);
+	xp_assert(trial->page);
 	*ret_outcome = *trial->page;
 	ret_outcome->seconds += (double)xp_clock_ns() / (double)XP_NS_PER_SEC;
 	if (!xp_child_ok(status))

@@ -410,7 +410,11 @@ static enum xc_verdict record_shortest(struct session *session)
 
 	for (int i = 0; i < RECORDS; i++) {
 		session->trace = (struct trace){0};
-		XC_TRY(record(session));
+		enum xc_verdict verdict = record(session);
+		if (verdict != XC_PASS) {
+			trace_fini(&best);
+			return verdict;
+		}
 		if (i > 0 && (!best.pc || session->trace.count < best.count)) {
 			trace_fini(&best);
 			best = session->trace;

@@ -6,8 +6,8 @@
 
 #include "xpshare/base/io.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -155,8 +155,9 @@ static enum xc_verdict no_memory(struct xc_case_context *cc)
 
 	if (IS_SANITIZED)
 		return xc_unsupported(cc, "a sanitizer needs the address space");
-	char *pickle = calloc(1, LARGE);
-	if (!pickle)
+	char *pickle =
+	    mmap(NULL, LARGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (pickle == MAP_FAILED)
 		return xc_unresolved(cc, "no memory here either");
 	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	XC_GIVES(cc,
@@ -179,7 +180,7 @@ static enum xc_verdict no_memory(struct xc_case_context *cc)
 	put(at + NODES, "e.", 2);
 	XC_TRY(too_much(cc, &stage, pickle, NODES + 6));
 	XC_GIVES(cc, xc_server_limit(&stage.server, RLIMIT_AS, UINT64_MAX), 0);
-	free(pickle);
+	munmap(pickle, LARGE);
 	return xc_stage_tear_down(cc, &stage);
 }
 
@@ -301,7 +302,8 @@ static enum xc_verdict slow_frame(struct xc_case_context *cc)
 
 static enum xc_verdict deaf_client(struct xc_case_context *cc)
 {
-	char *bytes = calloc(1, REPLY_BYTES), large[XC_IDENT_MAX];
+	static char bytes[REPLY_BYTES];
+	char large[XC_IDENT_MAX];
 	unsigned char frame[HEADER_MAX];
 	struct xp_datum_arena arena;
 	struct xc_wire wire;
@@ -309,8 +311,6 @@ static enum xc_verdict deaf_client(struct xc_case_context *cc)
 	struct timespec by = xc_patience();
 	int asked = 0, rc = 0;
 
-	if (!bytes)
-		return xc_unresolved(cc, "no memory");
 	XC_TRY(xc_stage_set_up(cc, NULL, &stage));
 	memset(bytes, 'x', REPLY_BYTES);
 	xp_datum_arena_init(&arena, 0);
@@ -318,7 +318,6 @@ static enum xc_verdict deaf_client(struct xc_case_context *cc)
 					 xp_datum_borrow(&arena, XP_DATUM_STR, bytes, REPLY_BYTES)};
 	XC_TRY(xc_wire_create(cc, &stage.server, "Value", 2, args, large));
 	xp_datum_arena_fini(&arena);
-	free(bytes);
 	XC_GIVES(cc, xc_wire_open(&wire, &stage.server, &by), 0);
 	int64_t before = xc_server_memory_kib(&stage.server, false);
 	size_t size = get_frame(large, frame);

@@ -184,6 +184,9 @@ static enum xc_verdict simplex(struct xc_case_context *cc)
 /* ---- large messages --------------------------------------------------------------------------- */
 
 /* A message of LARGE bytes in memory that the members share. */
+/* Where a large message is received. */
+static unsigned char received[LARGE];
+
 static unsigned char *large_message(void)
 {
 	void *message =
@@ -228,16 +231,12 @@ static enum xc_verdict large(struct xc_case_context *cc)
 	XC_TRY(xc_blocked(cc, 0, STARTED));
 	struct timespec now = xp_deadline_after(0);
 	XC_GIVES(cc, xp_crew_await(&cc->crew, 0, SENT, &now), -ETIMEDOUT);
-	unsigned char *buffer = malloc(LARGE);
-	if (!buffer)
-		return xc_unresolved(cc, "no memory");
 	struct timespec by = xc_patience();
-	XC_GIVES(cc, xp_pipe_recv_until(&large.pipe, RECEIVER, buffer, LARGE, &size, &by), 0);
+	XC_GIVES(cc, xp_pipe_recv_until(&large.pipe, RECEIVER, received, LARGE, &size, &by), 0);
 	XC_GIVES(cc, size, LARGE);
-	XC_REQUIRE(cc, xc_filled(buffer, LARGE, 77), "a large message arrives unchanged",
+	XC_REQUIRE(cc, xc_filled(received, LARGE, 77), "a large message arrives unchanged",
 		   "it has changed");
 	XC_TRY(xc_join(cc));
-	free(buffer);
 	munmap(large.message, LARGE);
 	return XC_PASS;
 }
@@ -396,8 +395,7 @@ static enum xc_verdict deadline_mid_message(struct xc_case_context *cc)
 	size_t size;
 	struct large large = {.message = large_message()};
 
-	unsigned char *buffer = malloc(LARGE);
-	if (!large.message || !buffer)
+	if (!large.message)
 		return xc_unresolved(cc, "no memory");
 	XC_TRY(make(cc, true, &object));
 	large.pipe = object.as.pipe;
@@ -407,11 +405,10 @@ static enum xc_verdict deadline_mid_message(struct xc_case_context *cc)
 	struct timespec by = xc_patience();
 	XC_GIVES(cc, xp_stopped_until(atomic_load(&cc->crew.page->tally[0].tid), &by), 0);
 	by = xp_deadline_after(100 * XP_NS_PER_MS);
-	XC_GIVES(cc, xp_pipe_recv_until(&large.pipe, RECEIVER, buffer, LARGE, &size, &by),
+	XC_GIVES(cc, xp_pipe_recv_until(&large.pipe, RECEIVER, received, LARGE, &size, &by),
 		 -ETIMEDOUT);
 	XC_TRY(xc_kill(cc, 0));
 	XC_TRY(xc_join(cc));
-	free(buffer);
 	munmap(large.message, LARGE);
 	return XC_PASS;
 }
@@ -492,8 +489,7 @@ static enum xc_verdict died_mid_message(struct xc_case_context *cc)
 	size_t size = 0;
 	struct large large = {.message = large_message()};
 
-	unsigned char *buffer = malloc(LARGE);
-	if (!large.message || !buffer)
+	if (!large.message)
 		return xc_unresolved(cc, "no memory");
 	XC_TRY(make(cc, true, &object));
 	large.pipe = object.as.pipe;
@@ -502,12 +498,11 @@ static enum xc_verdict died_mid_message(struct xc_case_context *cc)
 	XC_TRY(xc_blocked(cc, 0, STARTED));
 	XC_TRY(xc_kill(cc, 0));
 	struct timespec by = xc_patience();
-	int rc = xp_pipe_recv_until(&large.pipe, RECEIVER, buffer, LARGE, &size, &by);
+	int rc = xp_pipe_recv_until(&large.pipe, RECEIVER, received, LARGE, &size, &by);
 	XC_REQUIRE(cc, rc == -EPROTO || rc == -EPIPE,
 		   "a message cut short is -EPROTO, or was never begun: -EPIPE",
 		   "recv returns %d with %zu bytes", rc, size);
 	XC_TRY(xc_join(cc));
-	free(buffer);
 	munmap(large.message, LARGE);
 	return XC_PASS;
 }

@@ -174,7 +174,8 @@ static void *use(void *arg)
 		args[0] = xp_datum_int(xp_proxy_arena(user->proxy), user->key);
 		if (rc == 0)
 			rc = xp_proxy_call(user->proxy, "get", 1, args, NULL, &value, NULL);
-		user->wrong += rc < 0 || value->kind != XP_DATUM_INT || value->integer != i;
+		user->wrong +=
+		    rc < 0 || !value || value->kind != XP_DATUM_INT || value->integer != i;
 	}
 	return NULL;
 }

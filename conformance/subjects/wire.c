@@ -159,7 +159,7 @@ enum xc_verdict xc_wire_create(struct xc_case_context *cc, const struct xc_serve
 {
 	const struct xp_datum *all[8] = {NULL};
 	struct timespec by = xc_bound(cc);
-	struct xc_reply reply;
+	struct xc_reply reply = {0};
 	struct xc_wire wire;
 	char number[32];
 
@@ -170,7 +170,7 @@ enum xc_verdict xc_wire_create(struct xc_case_context *cc, const struct xc_serve
 		all[i + 1] = args[i];
 	XC_TRY(xc_wire_call(cc, &wire, NULL, "create", count + 1, all, &reply));
 	XC_REQUIRE(cc,
-		   reply.value->kind == XP_DATUM_TUPLE && reply.value->count == 2 &&
+		   reply.value && reply.value->kind == XP_DATUM_TUPLE && reply.value->count == 2 &&
 		       reply.value->items[0]->kind == XP_DATUM_STR &&
 		       reply.value->items[0]->size < XC_IDENT_MAX,
 		   "create returns an ident and the exposed names", "something else");
