@@ -85,7 +85,7 @@ static const char *value_of(struct xb_options *options, const char *name, int *i
 {
 	size_t length = strlen(name);
 
-	if (strncmp(argv[*i], name, length) != 0)
+	if (!argv[*i] || strncmp(argv[*i], name, length) != 0)
 		return NULL;
 	if (argv[*i][length] == '=')
 		return argv[*i] + length + 1;

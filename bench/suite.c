@@ -544,7 +544,7 @@ int xb_suite_close(struct xb_suite *suite)
 {
 	int rc = suite->entries ? write_ready(suite, true) : 0;
 
-	for (size_t i = 0; i < suite->count; i++) {
+	for (size_t i = 0; suite->entries && i < suite->count; i++) {
 		free(suite->entries[i].calls);
 		for (int k = 0; k < XB_BESIDES; k++)
 			free(suite->entries[i].beside[k].ratios);

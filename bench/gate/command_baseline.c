@@ -271,8 +271,11 @@ static enum xg_exit with_build(const struct argp *argp, const char *verb, int ar
 	struct xg_build build = {0};
 	bool interrupted = false;
 
-	if (!options.names || !command)
+	if (!options.names || !command) {
+		free(options.names);
+		free(command);
 		return xg_complain(XG_EXIT_USAGE, "no memory");
+	}
 	options.command = command;
 	xg_measuring_init(&options.measuring);
 	argp_parse(argp, argc, argv, 0, NULL, &options);

@@ -166,8 +166,11 @@ enum xg_exit xg_command_compare(int argc, char **argv)
 	struct xg_run run = {0};
 	char *command = xg_command_line("compare", argc, argv);
 
-	if (!compare.names || !command)
+	if (!compare.names || !command) {
+		free(compare.names);
+		free(command);
 		return xg_complain(XG_EXIT_USAGE, "no memory");
+	}
 	xg_measuring_init(&compare.measuring);
 	argp_parse(&argp, argc, argv, 0, NULL, &compare);
 

@@ -318,8 +318,11 @@ enum xg_exit xg_command_selftest(int argc, char **argv)
 	bool interrupted = false;
 
 	selftest.names = calloc((size_t)argc + 1, sizeof(char *));
-	if (!selftest.names || !command)
+	if (!selftest.names || !command) {
+		free(selftest.names);
+		free(command);
 		return xg_complain(XG_EXIT_USAGE, "no memory");
+	}
 	selftest.command = command;
 	xg_measuring_init(&selftest.measuring);
 	argp_parse(&argp, argc, argv, 0, NULL, &selftest);

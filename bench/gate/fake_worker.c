@@ -281,7 +281,8 @@ int main(int argc, char **argv)
 		if (strcmp(options.worker, cases[i].name) == 0)
 			state.ns_per_op = cases[i].ns_per_op;
 	}
-	if (state.ns_per_op <= 0 || (options.lack && strcmp(options.lack, options.worker) == 0)) {
+	if (!options.worker || state.ns_per_op <= 0 ||
+	    (options.lack && strcmp(options.lack, options.worker) == 0)) {
 		fprintf(stderr, "fake_worker: no such case\n");
 		return 2;
 	}

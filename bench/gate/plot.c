@@ -93,10 +93,10 @@ static void label(FILE *file, double x, double y, const char *anchor, const char
 static void ticks_below(FILE *file, const struct axis *axis, double top, double bottom,
 			const char *format_suffix, double scale)
 {
-	double step = tick_step(axis, 6);
+	double step = tick_step(axis, 6), first = ceil(axis->low / step) * step;
 
-	for (double value = ceil(axis->low / step) * step; value <= axis->high + step / 1e6;
-	     value += step) {
+	for (int i = 0; first + i * step <= axis->high + step / 1e6; i++) {
+		double value = first + i * step;
 		char text[XG_TEXT_MAX];
 		snprintf(text, sizeof(text), "%.4g%s",
 			 fabs(value) < step / 1e6 ? 0.0 : value * scale, format_suffix);
@@ -109,10 +109,10 @@ static void ticks_below(FILE *file, const struct axis *axis, double top, double 
 static void ticks_left(FILE *file, const struct axis *axis, double left, double right,
 		       const char *format_suffix, double scale)
 {
-	double step = tick_step(axis, 5);
+	double step = tick_step(axis, 5), first = ceil(axis->low / step) * step;
 
-	for (double value = ceil(axis->low / step) * step; value <= axis->high + step / 1e6;
-	     value += step) {
+	for (int i = 0; first + i * step <= axis->high + step / 1e6; i++) {
+		double value = first + i * step;
 		char text[XG_TEXT_MAX];
 		snprintf(text, sizeof(text), "%.4g%s",
 			 fabs(value) < step / 1e6 ? 0.0 : value * scale, format_suffix);

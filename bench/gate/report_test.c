@@ -101,11 +101,11 @@ Test(report, a_run_that_is_written_and_read_is_judged_the_same, .init = make_fol
 	cr_assert_eq(xg_report_write(&run, "json", inside("run.json")), 0);
 	cr_assert_eq(xg_report_load(inside("run.json"), &again, why), 0, "%s", why);
 	cr_assert_eq(xg_judge_run(&again, false), 0);
-	cr_expect_eq(again.case_count, run.case_count);
+	cr_assert_eq(again.case_count, run.case_count);
 	cr_expect_eq(again.exit, run.exit);
 	cr_expect_eq(again.seed, run.seed);
 	cr_expect_str_eq(again.command, run.command);
-	for (size_t i = 0; i < run.case_count; i++) {
+	for (size_t i = 0; run.cases && again.cases && i < run.case_count; i++) {
 		cr_expect_str_eq(again.cases[i].name, run.cases[i].name);
 		cr_expect_str_eq(again.cases[i].reason, run.cases[i].reason);
 		cr_expect_eq(again.cases[i].verdict, run.cases[i].verdict);

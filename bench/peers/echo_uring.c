@@ -102,6 +102,13 @@ static void handle(struct room *room, const struct io_uring_cqe *cqe)
 	}
 }
 
+static void room_fini(struct room *room)
+{
+	io_uring_queue_exit(&room->ring);
+	free(room->free);
+	free(room->requests);
+}
+
 static int room_init(struct room *room)
 {
 	/* One thread, and completions only when it asks for them: newer than the rest, and no must. */
@@ -122,16 +129,11 @@ static int room_init(struct room *room)
 		rc = -ENOMEM;
 	else
 		rc = io_uring_register_buf_ring(&room->ring, &ring, 0);
-	if (rc == 0)
+	if (rc < 0)
+		room_fini(room);
+	else
 		io_uring_buf_ring_init(room->free);
 	return rc;
-}
-
-static void room_fini(struct room *room)
-{
-	io_uring_queue_exit(&room->ring);
-	free(room->free);
-	free(room->requests);
 }
 
 static int serve(int listener)

@@ -169,7 +169,7 @@ static int open_server(struct codec *codec)
 		rc = prepare(codec, xp_datum_none(), "create", 1, typeid);
 	if (rc == 0)
 		rc = call(codec, &codec->maker, &value);
-	if (rc < 0 || value->kind != XP_DATUM_TUPLE || value->count != 2)
+	if (rc < 0 || !value || value->kind != XP_DATUM_TUPLE || value->count != 2)
 		return rc < 0 ? rc : -EPROTO;
 	const struct xp_datum *ident = value->items[0], *name[] = {xp_datum_str(arena, "bench")};
 	const struct xp_datum *pair[] = {xp_datum_str(arena, KEY), xp_datum_int(arena, 7)};

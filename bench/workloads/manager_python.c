@@ -123,6 +123,7 @@ static int start_server(struct run *run, const struct xb_case *c, struct xb_door
 /* As manager_client.py wants it. */
 static void address_text(const struct xp_address *address, char *text, size_t room)
 {
+	xp_assert(address);
 	const struct sockaddr_storage *at = &address->storage;
 
 	if (at->ss_family == AF_UNIX)
