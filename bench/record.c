@@ -228,7 +228,7 @@ json_t *xb_record_of(const struct xb_entry *entry, const struct xb_entry *floor,
 	json_decref(rivals);
 	if (sums.fairness > 0)
 		set_real(r, "fairness", sums.fairness);
-	if (sums.ops > 0)
+	if (sums.ops > 0 && !w->driven)
 		set_real(r, "cpu_s_per_op", (sums.cpu_s + sums.server_cpu_s) / sums.ops);
 	if (sums.ops > 0 && sums.server_cpu_s > 0)
 		set_real(r, "server_cpu_s_per_op", sums.server_cpu_s / sums.ops);

@@ -237,7 +237,7 @@ static void count_calls(struct xb_entry *entry, struct xb_session *session,
 	char ignored[XB_FAIL_TEXT];
 
 	if (entry->counted || entry->suite->plan.window_s <= 0 ||
-	    figures->total_ns > COUNT_NS * (double)n || c->workload->fixed ||
+	    figures->total_ns > COUNT_NS * (double)n || c->workload->fixed || c->workload->driven ||
 	    c->workload->metric == XB_METRIC_RESPONSE || c->param[XB_ATTACK].set)
 		return;
 	entry->counted = true;

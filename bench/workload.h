@@ -141,6 +141,8 @@ struct xb_matrix;
  * @managed: Its place needs a manager.
  * @fixed:   Operations of a repetition, for those whose operations take long beside what they time; 0:
  *           as many as fill the window.
+ * @driven:  Its operations are those of a program that it drives (peers/driver.h), of whose processes neither
+ *           the CPU time nor the system calls are known.
  * @distribution: Has an each pass.
  * @cases:   Add its cases to the matrix (matrix.h).
  * @open:    0, or a negative errno value; -ENOTSUP for what cannot be had here; stage->error may say
@@ -155,6 +157,7 @@ struct xb_workload {
 	enum xb_clock clock;
 	bool managed;
 	int64_t fixed;
+	bool driven;
 	bool distribution;
 	void (*cases)(const struct xb_workload *workload, struct xb_matrix *matrix);
 	int (*open)(struct xb_stage *stage);

@@ -83,10 +83,8 @@ static int open_python(struct xb_stage *stage)
 	snprintf(size, sizeof(size), "%lld", (long long)xb_case_number(c, XB_SIZE, 8));
 	snprintf(here, sizeof(here), "%d", c->placement.cpus[0]);
 	snprintf(there, sizeof(there), "%d", c->placement.cpus[1]);
-	int rc = xb_driver_start(driver, stage, "cpython.py",
-				 (const char *const[]){c->workload->name, size, here, there, NULL});
-	stage->server = driver->pid;
-	return rc;
+	return xb_driver_start(driver, stage, "cpython.py",
+			       (const char *const[]){c->workload->name, size, here, there, NULL});
 }
 
 static void close_python(struct xb_stage *stage)
@@ -110,6 +108,7 @@ static int run(struct xb_actor *actor, int64_t n, enum xb_pass pass)
 	    .name = what,                                     \
 	    .title = text,                                    \
 	    .metric = metric_,                                \
+	    .driven = true,                                   \
 	    .cases = cases_,                                  \
 	    .open = open_python,                              \
 	    .run = run,                                       \
