@@ -213,7 +213,7 @@ def costs(run):
                "voluntary switches", "involuntary switches", "minor faults", "memory"],
               [[labels[r["name"]], r["workload"],
                 cell(r, "cpu_s_per_op", lambda x: words.duration(x * 1e9)),
-                cell(r, "syscalls_per_op", words.digits3),
+                cell(r, "syscalls_per_op", lambda x: words.digits3(x) if x % 1 else words.count(x)),
                 cell(r, "ctxt_voluntary", words.count), cell(r, "ctxt_involuntary", words.count),
                 cell(r, "faults_minor", words.count), cell(r, "memory_bytes", words.size)]
                for r in chosen]), *others)
