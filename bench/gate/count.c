@@ -64,15 +64,19 @@ static double whole(enum xg_cost_kind kind, double value)
 	return near ? nearest + 0.0 : value; /* no negative zero */
 }
 
-/* The median of the repeats, and whether they agree. */
+/*
+ * The median of the repeats, and whether they agree. A member that always sleeps, or never, does so a whole
+ * number of times; where it sleeps now and then the scheduler decides, and three that agree do so by chance.
+ */
 static void settle(struct xg_counts *counts, enum xg_cost_kind kind, double *values)
 {
 	xg_sort(values, XG_COUNT_REPEATS);
 	double spread = values[XG_COUNT_REPEATS - 1] - values[0];
-	double median = xg_median(values, XG_COUNT_REPEATS);
+	double value = whole(kind, xg_median(values, XG_COUNT_REPEATS));
+	bool chance = kind == XG_COST_KIND_SWITCHES && value != nearbyint(value);
 	counts->cost[kind] = (struct xg_count){
-	    .value = whole(kind, median),
-	    .stable = spread <= tolerated(kind, median),
+	    .value = value,
+	    .stable = spread <= tolerated(kind, value) && !chance,
 	};
 }
 

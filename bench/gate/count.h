@@ -15,7 +15,7 @@
  *                                 operation; or what the build says about its object
  * Stability     Each is counted XG_COUNT_REPEATS times. Where the repeats of one build disagree by
  *               more than XG_COUNT_TOLERANCE, the count depends on the timing: it is reported as
- *               unstable and decides nothing.
+ *               unstable and decides nothing. So are switches that are no whole number.
  * Absence       A tool that is missing or not allowed makes a cost "not counted", with the reason.
  */
 #ifndef GATE_COUNT_H
