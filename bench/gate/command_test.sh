@@ -148,6 +148,17 @@ if [[ $allocations == yes ]]; then
 	grep -qE 'fake/middle +ok' "$out" || fail 'an allocation of one case took another with it'
 fi
 
+# Switches decide where they are a whole number. A share of operations that sleep is the scheduler's choice, even
+# if it comes out the same each time.
+for every in 1 2 4 1000000; do
+	build sleep$every --sleep-every $every --slow-case fake/slow
+done
+switches() {
+	gate "$1" "$2" compare --baseline "$work/sleep$3" --candidate "$work/sleep$4" --counted only fake/slow
+}
+switches 1 'fake/slow +regressed +switches per operation: 1, was 0' 1000000 1
+switches 0 'No regression found: 1 ok' 4 2
+
 # Stored baselines: their counts decide, their times warn, another machine's are refused.
 gate 0 'stored.json: 3 cases' baseline --build "$work/base" --file "$work/stored.json" "${short[@]}"
 gate 0 '3 ok' against --build "$work/same" --file "$work/stored.json" "${short[@]}" \

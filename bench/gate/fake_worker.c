@@ -13,6 +13,7 @@
 
 #include <argp.h>
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -44,6 +45,7 @@ struct options {
 	long bad_status;
 	long syscalls; /* extra ones to an operation */
 	long allocations;
+	long sleep_every; /* 0: no operation waits */
 	long seed;
 };
 
@@ -68,6 +70,7 @@ static const struct {
 #define CASES (sizeof(cases) / sizeof(cases[0]))
 
 #define CONTROL_NS 200
+#define NAP_NS	   100000
 
 enum key {
 	SLOWER = 256,
@@ -88,6 +91,7 @@ enum key {
 	BAD_STATUS,
 	SYSCALLS,
 	ALLOCATIONS,
+	SLEEP_EVERY,
 	SEED,
 	REAL,
 	LIST,
@@ -115,6 +119,7 @@ static const struct argp_option known[] = {
     {"bad-status", BAD_STATUS, "N", 0, "Exit with this status", 0},
     {"syscalls", SYSCALLS, "N", 0, "Make this many system calls to an operation", 0},
     {"allocations", ALLOCATIONS, "N", 0, "Allocate this many times to an operation", 0},
+    {"sleep-every", SLEEP_EVERY, "N", 0, "Wait in each operation, and sleep for it in one of N", 0},
     {"seed", SEED, "N", 0, "Of the noise; the process id is added", 0},
     {0},
 };
@@ -184,6 +189,9 @@ static error_t parse(int key, char *text, struct argp_state *argp)
 	case ALLOCATIONS:
 		options->allocations = strtol(text, NULL, 10);
 		return 0;
+	case SLEEP_EVERY:
+		options->sleep_every = strtol(text, NULL, 10);
+		return 0;
 	case SEED:
 		options->seed = strtol(text, NULL, 10);
 		return 0;
@@ -216,6 +224,11 @@ static void do_counted_work(const struct options *options, uint64_t iterations)
 			char *volatile block = malloc(32);
 			free(block);
 		}
+		if (options->sleep_every > 0) {
+			const struct timespec awhile = {
+			    .tv_nsec = i % (uint64_t)options->sleep_every == 0 ? NAP_NS : 0};
+			ppoll(NULL, 0, &awhile, NULL);
+		}
 	}
 }
 
@@ -233,7 +246,7 @@ static int64_t run(void *context, uint64_t iterations)
 		pause();
 	if (options->garbage_after >= 0 && state->runs > options->garbage_after)
 		printf("what?\n");
-	if (options->syscalls + options->allocations > 0)
+	if (options->syscalls + options->allocations + options->sleep_every > 0)
 		do_counted_work(options, iterations);
 	double ns = state->ns_per_op * (double)iterations *
 		    exp(options->noise * xg_random_normal(&state->random));
@@ -292,7 +305,7 @@ int main(int argc, char **argv)
 	if (options.slow_case && strcmp(options.slow_case, options.worker) != 0) {
 		options.slower = 0;
 		options.crash_after = options.hang_after = options.garbage_after = -1;
-		options.syscalls = options.allocations = 0;
+		options.syscalls = options.allocations = options.sleep_every = 0;
 	}
 	state.ns_per_op *= 1 + options.slower / 100;
 	if (options.burn || options.leave_orphan)
