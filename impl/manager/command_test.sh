@@ -45,6 +45,12 @@ refused 1 "cannot listen on unix:$work/no/s: No such file" --listen "unix:$work/
 refused 1 "cannot listen on unix:$work/key: .*not a socket" --quiet --listen "unix:$work/key"
 refused 1 'cannot listen on fd:77: Bad file descriptor' --listen fd:77
 
+# Somebody keeps the lock on the directory for as long as it likes.
+mkdir "$work/locked"
+flock "$work/locked" "$xpmanager" --listen "unix:$work/locked/s" 2>"$work/err"
+[ $? -eq 1 ] || fail "in a locked directory it does not end with 1"
+grep -q "on unix:$work/locked/s: .*keeps its directory locked" "$work/err" || fail "it says: $(cat "$work/err")"
+
 for model in event thread; do
 	mkfifo "$work/ready"
 	"$xpmanager" --server $model --quiet --listen "unix:$work/s" --ready-fd 3 3>"$work/ready" &
