@@ -183,10 +183,10 @@ static enum xc_verdict simplex(struct xc_case_context *cc)
 
 /* ---- large messages --------------------------------------------------------------------------- */
 
-/* A message of LARGE bytes in memory that the members share. */
 /* Where a large message is received. */
 static unsigned char received[LARGE];
 
+/* A message of LARGE bytes in memory that the members share. */
 static unsigned char *large_message(void)
 {
 	void *message =

@@ -226,6 +226,7 @@ void xp_gate_close(struct xp_gate *gate)
 	gate->listeners = NULL;
 	gate->count = 0;
 }
+
 /* ---- accepting --------------------------------------------------------------------------------- */
 
 void xp_gate_refuse(struct xp_gate *gate, int fd, enum xp_refusal reason, const char *why)

@@ -21,7 +21,20 @@ struct xp_listener {
 	bool own; /* we made the socket file and unlink it */
 };
 
-#define XP_GATE_LOG_KINDS 10
+/* Sorts of log lines; each has its own rate. */
+enum xp_gate_event {
+	XP_GATE_DESCRIPTORS,
+	XP_GATE_CONNECTIONS,
+	XP_GATE_USER,
+	XP_GATE_HANDSHAKE,
+	XP_GATE_PENDING,
+	XP_GATE_MEMORY,
+	XP_GATE_FRAME,
+	XP_GATE_ACCEPT,
+	XP_GATE_RING,
+	XP_GATE_LISTEN,
+	XP_GATE_LOG_KINDS
+};
 
 /** struct xp_gate - All listening sockets of a server. */
 struct xp_gate {
@@ -40,20 +53,6 @@ struct xp_gate {
 		unsigned lines;
 		unsigned held_back;
 	} logs[XP_GATE_LOG_KINDS];
-};
-
-/* Sorts of log lines; each has its own rate. */
-enum xp_gate_event {
-	XP_GATE_DESCRIPTORS,
-	XP_GATE_CONNECTIONS,
-	XP_GATE_USER,
-	XP_GATE_HANDSHAKE,
-	XP_GATE_PENDING,
-	XP_GATE_MEMORY,
-	XP_GATE_FRAME,
-	XP_GATE_ACCEPT,
-	XP_GATE_RING,
-	XP_GATE_LISTEN,
 };
 
 /**

@@ -261,7 +261,7 @@ Test(conn, who_finds_the_directory_locked_waits_and_not_for_ever)
 		poll(NULL, 0, 20);
 		_exit(0);
 	}
-	cr_assert_eq(read(ready[0], text + sizeof(text) - 1, 1), 1);
+	cr_assert_eq(read(ready[0], &(char){0}, 1), 1);
 	cr_expect_eq(xp_listen(&address, 0, NULL, &fd), 0);
 	xp_listen_close(fd, &address);
 	cr_assert_eq(waitpid(child, &status, 0), child);
