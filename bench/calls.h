@@ -9,7 +9,10 @@
  *               around it; three such pairs must agree. A wait that polls, or that sometimes spins and
  *               sometimes sleeps, does not make the same calls twice, least of all beside a peer that is
  *               traced, and is then not told at all.
- * Context       The leader's thread. SIGCHLD is blocked while it lasts.
+ * Context       The leader's thread. SIGCHLD is blocked while it lasts. The gate has a tracer of its own,
+ *               gate/trace.h: it starts what it traces, follows all its children, and tells calls apart.
+ * Death         Of a member: the order fails, and is told in the session's words. Of the leader: the
+ *               kernel lets go those that it traced, and they end as its members do.
  * Source        ptrace(2); PTRACE_GET_SYSCALL_INFO since Linux 5.3.
  */
 #ifndef BENCH_CALLS_H
@@ -22,6 +25,7 @@
 /* Members and threads of the server: the leader attends to each. */
 #define XB_CALLS_TASKS_MAX 16
 
+/* How long all of it shall take. */
 #define XB_CALLS_NS (50 * XP_NS_PER_MS)
 
 /* By what part counts may differ. */
@@ -34,9 +38,8 @@
  *           of it would take longer than XB_CALLS_NS: where CPUs are slow to wake each other, a traced call
  *           takes hundreds of microseconds.
  *
- * Return: 0; -ENOTSUP for members that are threads, or too many; -EPERM where tracing is not allowed,
- * or the kernel too old;
- * -EAGAIN where the counts do not agree; as xb_session_run().
+ * Return: 0; -ENOTSUP for members that are threads, or too many; -EPERM where tracing is not allowed, or the
+ * kernel too old; -EAGAIN where the counts do not agree; as xb_session_run().
  */
 XP_MUST_CHECK int xb_calls_per_op(struct xb_session *session, int64_t n, double *ret_per_op,
 				  char error[XB_FAIL_TEXT]);
